@@ -1,0 +1,66 @@
+import { storedMoment } from './usage-record.ts';
+
+/** Why a model was chosen; a closed set, in headers, log and metrics. */
+export type DecisionCause =
+  /** The caller named the model. */
+  | 'explicit'
+  /** A rule of the operator chose. */
+  | 'rule'
+  /** The best candidate of the ranking. */
+  | 'ranking'
+  /** Traffic that buys knowledge. */
+  | 'exploration'
+  /** No model has enough evidence in this use case: the configured default model. */
+  | 'default'
+  /** No evidence and no default: the order of the priors (local, price, size). */
+  | 'prior';
+
+export interface CandidateScore {
+  readonly modelId: string;
+  readonly score: number | null;
+  readonly isCandidate: boolean;
+  /** Why it is not a candidate; null when it is. */
+  readonly reason: string | null;
+}
+
+/** One routing decision with all that an off-policy estimate needs later. */
+export interface Decision {
+  readonly cause: DecisionCause;
+  readonly ruleName: string | null;
+  /** The preset asked for: auto, auto:cheap, auto:fast, auto:best; null for an explicit model. */
+  readonly policy: string | null;
+  readonly useCase: string;
+  readonly useCaseConfidence: number | null;
+  /** Chosen model first, then the order of fallback. Never empty. */
+  readonly modelIds: readonly string[];
+  readonly candidates: readonly CandidateScore[];
+  /** Probability with which this policy chose `modelIds[0]` here. 1 where nothing was left to chance. */
+  readonly propensity: number;
+  readonly isExploration: boolean;
+  /** The discovery run whose classifier gave the use case. */
+  readonly runId: string;
+  /** Version of the snapshot that was read; null before any was published. */
+  readonly snapshotVersion: string | null;
+  /** One sentence for people. */
+  readonly reason: string;
+}
+
+/** A row of `decisions` as the store takes it. */
+export function encodeDecision(requestId: string, startedAtMs: number, decision: Decision): string {
+  return JSON.stringify({
+    request_id: requestId,
+    started_at: storedMoment(startedAtMs),
+    cause: decision.cause,
+    rule_name: decision.ruleName,
+    policy: decision.policy,
+    use_case: decision.useCase,
+    use_case_confidence: decision.useCaseConfidence,
+    model_id: decision.modelIds[0],
+    fallback_model_ids: decision.modelIds.slice(1),
+    candidates: JSON.stringify(decision.candidates),
+    propensity: decision.propensity,
+    is_exploration: decision.isExploration,
+    snapshot_version: decision.snapshotVersion,
+    reason: decision.reason,
+  });
+}

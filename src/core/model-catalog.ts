@@ -1,0 +1,113 @@
+import { TallyrankError } from './errors.ts';
+
+/** What a model is and can do. null: nobody told us. */
+export interface CatalogModel {
+  /** Canonical `provider:name`, e.g. "ollama:mistral:7b". */
+  readonly modelId: string;
+  readonly provider: string;
+  /** The provider's own name, e.g. "mistral:7b". */
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly isLocal: boolean;
+  readonly family: string | null;
+  /** Parameters in billions. */
+  readonly parameterBillions: number | null;
+  readonly contextTokens: number | null;
+  readonly hasTools: boolean | null;
+  readonly hasImages: boolean | null;
+  /** False keeps it out of `auto`. */
+  readonly isAutoAllowed: boolean;
+  /** False for embedders and the like, which cannot answer a chat. */
+  readonly isChat: boolean;
+}
+
+/** What a request asks of a model; a model that is known to lack one is not a candidate. */
+export interface RequiredAbilities {
+  readonly needsTools: boolean;
+  readonly needsImages: boolean;
+  /** Tokens of the prompt, roughly; null when not counted. */
+  readonly promptTokens: number | null;
+}
+
+const SUGGESTIONS_MAX = 8;
+
+/**
+ * All models of all providers, immutable. A bare name or alias is accepted wherever it is unambiguous.
+ */
+export class ModelCatalog {
+  readonly models: readonly CatalogModel[];
+  readonly #byId = new Map<string, CatalogModel>();
+  readonly #byAlias = new Map<string, CatalogModel[]>();
+
+  constructor(models: readonly CatalogModel[]) {
+    this.models = models;
+    for (const model of models) {
+      this.#byId.set(model.modelId, model);
+      for (const name of new Set([...aliasesOf(model)])) {
+        this.#byAlias.set(name, [...(this.#byAlias.get(name) ?? []), model]);
+      }
+    }
+  }
+
+  get(modelId: string): CatalogModel | null {
+    return this.#byId.get(modelId) ?? null;
+  }
+
+  /**
+   * The model that a caller means by `name`: the canonical id, an alias, or a provider's own name.
+   *
+   * @throws {TallyrankError} `unknown_model`, `ambiguous_model`; the message lists what is meant
+   */
+  resolve(name: string): CatalogModel {
+    const exact = this.#byId.get(name);
+    if (exact) return exact;
+    const named = this.#byAlias.get(name) ?? [];
+    const [only] = named;
+    if (only && named.length === 1) return only;
+    const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
+    if (named.length > 1) {
+      const ids = named.map((model) => model.modelId).join(', ');
+      throw new TallyrankError('ambiguous_model', `The model "${shown}" could be ${ids}; say which.`, {
+        param: 'model',
+      });
+    }
+    throw new TallyrankError('unknown_model', `The model "${shown}" is not known. ${this.#suggest()}`, {
+      param: 'model',
+    });
+  }
+
+  /** Canonical id for a name of the log: resolved where it can be, otherwise the name as it is. */
+  canonicalId(name: string): string {
+    if (this.#byId.has(name)) return name;
+    const named = this.#byAlias.get(name);
+    return named?.length === 1 && named[0] ? named[0].modelId : name;
+  }
+
+  #suggest(): string {
+    const ids = this.models.filter((model) => model.isChat).map((model) => model.modelId);
+    if (ids.length === 0) return 'No provider offers a model now: see GET /api/models.';
+    const more = ids.length > SUGGESTIONS_MAX ? `, and ${ids.length - SUGGESTIONS_MAX} more at GET /v1/models` : '';
+    return `Known are: ${ids.slice(0, SUGGESTIONS_MAX).join(', ')}${more}; or "auto".`;
+  }
+}
+
+/** True when the model is not known to lack what the request needs. */
+export function hasAbilities(model: CatalogModel, needs: RequiredAbilities): boolean {
+  if (needs.needsTools && model.hasTools === false) return false;
+  if (needs.needsImages && model.hasImages !== true) return false;
+  return !(
+    needs.promptTokens !== null &&
+    model.contextTokens !== null &&
+    needs.promptTokens > model.contextTokens
+  );
+}
+
+function aliasesOf(model: CatalogModel): string[] {
+  const names = [model.name, ...model.aliases];
+  // Ollama's ":latest" may be left out, as its own tools allow.
+  if (model.name.endsWith(':latest')) {
+    const bare = model.name.slice(0, -':latest'.length);
+    names.push(bare, `${model.provider}:${bare}`);
+  }
+  return names;
+}

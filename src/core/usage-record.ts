@@ -1,0 +1,187 @@
+import type { Fault } from './errors.ts';
+
+/**
+ * Token counts of one exchange. `promptTokens` includes cached and cache-written ones and
+ * `completionTokens` includes reasoning (the OpenAI convention; providers that count apart are added up at
+ * their protocol), so that nothing is counted twice. null: nobody said.
+ */
+export interface TokenUsage {
+  readonly promptTokens: number | null;
+  readonly completionTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly cacheWriteTokens: number | null;
+  readonly reasoningTokens: number | null;
+  /** True when we counted the text ourselves because the provider gave no usage. */
+  readonly isEstimated: boolean;
+}
+
+export const NO_TOKEN_USAGE: TokenUsage = {
+  promptTokens: null,
+  completionTokens: null,
+  cachedTokens: null,
+  cacheWriteTokens: null,
+  reasoningTokens: null,
+  isEstimated: false,
+};
+
+export type RecordSource = 'gateway' | 'library' | 'import';
+
+/** Why an answer ended, in the words of the OpenAI protocol; null when the provider did not say. */
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'refusal';
+
+/** Who asked, and in which surroundings; null where the client did not say. */
+export interface RequestContext {
+  readonly userId: string | null;
+  readonly sessionId: string | null;
+  readonly roomId: string | null;
+  readonly keyId: string | null;
+  readonly tags: readonly string[];
+  readonly priority: number | null;
+  readonly detectedIntent: string | null;
+  readonly routingRule: string | null;
+  /** The client's own id of the request. */
+  readonly externalId: string | null;
+}
+
+export const NO_CONTEXT: RequestContext = {
+  userId: null,
+  sessionId: null,
+  roomId: null,
+  keyId: null,
+  tags: [],
+  priority: null,
+  detectedIntent: null,
+  routingRule: null,
+  externalId: null,
+};
+
+/** How the exchange ended; all that is known only at the end. */
+export interface RequestOutcome {
+  /** Text of the answer; null when there was none or texts are not kept. */
+  readonly response: string | null;
+  readonly usage: TokenUsage;
+  /** From the request's arrival to the end of the answer. */
+  readonly latencyMs: number | null;
+  /** From the request's arrival to the first byte of content; null for answers that are not streamed. */
+  readonly firstTokenMs: number | null;
+  /** Part of the latency in which a local model was loaded into memory. */
+  readonly loadMs: number | null;
+  /** Part of the latency that was ours and not the provider's. */
+  readonly overheadMs: number | null;
+  readonly finishReason: FinishReason | null;
+  /** The provider's own name of the model that answered. */
+  readonly modelReported: string | null;
+  /** The provider's id of the answer, e.g. "chatcmpl-…". */
+  readonly responseId: string | null;
+  readonly statusCode: number | null;
+  readonly attemptCount: number;
+  readonly failure: RequestFailure | null;
+}
+
+export interface RequestFailure {
+  readonly fault: Fault;
+  readonly code: string;
+  /** Never holds a prompt or a key. */
+  readonly message: string;
+}
+
+/** One finished request. Immutable: what is learnt later (feedback, assignments) lives beside it. */
+export interface UsageRecord extends RequestContext, RequestOutcome {
+  /** UUID version 7 whose time is `startedAtMs`, so that a look-up by id opens one partition. */
+  readonly requestId: string;
+  readonly startedAtMs: number;
+  readonly source: RecordSource;
+  /** The name the client asked for, e.g. "auto" or "gpt-4o". */
+  readonly modelAsked: string;
+  /** Canonical `provider:name`. */
+  readonly modelId: string;
+  readonly isStream: boolean;
+  /** The user's last turn; '' when texts are not kept. */
+  readonly prompt: string;
+  /** Up to two user turns before it; '' for none. */
+  readonly context: string;
+  /** Characters of `prompt`. */
+  readonly promptLength: number;
+  readonly promptHash: string;
+  /** The whole conversation as JSON; null for plain prompts and where texts are not kept. */
+  readonly conversation: string | null;
+  /** null: no price is known. 0: declared free. */
+  readonly costUsd: number | null;
+  readonly priceVersion: string | null;
+  /** The use case that the hot path gave it. */
+  readonly useCase: string;
+  readonly useCaseConfidence: number | null;
+  /** The discovery run whose classifier gave the use case. */
+  readonly runId: string;
+  readonly snapshotVersion: string | null;
+}
+
+/** Faults that count against the model that answered. */
+export function countsAgainstModel(fault: Fault): boolean {
+  return fault === 'provider' || fault === 'model';
+}
+
+/** The provider part of a canonical model id. */
+export function providerOf(modelId: string): string {
+  const colon = modelId.indexOf(':');
+  return colon < 0 ? '' : modelId.slice(0, colon);
+}
+
+/** One row of the log as the store takes it: a JSON object of its columns, without a line end. */
+export function encodeUsageRecord(record: UsageRecord): string {
+  return JSON.stringify({
+    request_id: record.requestId,
+    started_at: storedMoment(record.startedAtMs),
+    source: record.source,
+    model_asked: record.modelAsked,
+    model_id: record.modelId,
+    provider: providerOf(record.modelId),
+    model_reported: record.modelReported,
+    is_stream: record.isStream,
+    prompt: record.prompt,
+    context: record.context,
+    prompt_length: record.promptLength,
+    prompt_hash: record.promptHash,
+    conversation: record.conversation,
+    response: record.response,
+    response_length: record.response?.length ?? null,
+    response_id: record.responseId,
+    prompt_tokens: record.usage.promptTokens,
+    completion_tokens: record.usage.completionTokens,
+    cached_tokens: record.usage.cachedTokens,
+    cache_write_tokens: record.usage.cacheWriteTokens,
+    reasoning_tokens: record.usage.reasoningTokens,
+    tokens_estimated: record.usage.isEstimated,
+    latency_ms: record.latencyMs,
+    first_token_ms: record.firstTokenMs,
+    load_ms: record.loadMs,
+    overhead_ms: record.overheadMs,
+    cost_usd: record.costUsd,
+    price_version: record.priceVersion,
+    user_id: record.userId,
+    session_id: record.sessionId,
+    room_id: record.roomId,
+    key_id: record.keyId,
+    tags: record.tags,
+    priority: record.priority,
+    routing_rule: record.routingRule,
+    external_id: record.externalId,
+    detected_intent: record.detectedIntent,
+    success: record.failure === null,
+    fault: record.failure?.fault ?? null,
+    error_code: record.failure?.code ?? null,
+    error_message: record.failure?.message ?? null,
+    finish_reason: record.finishReason,
+    status_code: record.statusCode,
+    attempt_count: record.attemptCount,
+    use_case: record.useCase,
+    use_case_confidence: record.useCaseConfidence,
+    run_id: record.runId,
+    snapshot_version: record.snapshotVersion,
+  });
+}
+
+/** "YYYY-MM-DD HH:MM:SS.mmm" in UTC: the one form that the engine reads with its milliseconds. */
+export function storedMoment(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 23).replace('T', ' ');
+}
