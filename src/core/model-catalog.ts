@@ -86,7 +86,8 @@ export class ModelCatalog {
   #suggest(): string {
     const ids = this.models.filter((model) => model.isChat).map((model) => model.modelId);
     if (ids.length === 0) return 'No provider offers a model now: see GET /api/models.';
-    const more = ids.length > SUGGESTIONS_MAX ? `, and ${ids.length - SUGGESTIONS_MAX} more at GET /v1/models` : '';
+    const more =
+      ids.length > SUGGESTIONS_MAX ? `, and ${ids.length - SUGGESTIONS_MAX} more at GET /v1/models` : '';
     return `Known are: ${ids.slice(0, SUGGESTIONS_MAX).join(', ')}${more}; or "auto".`;
   }
 }

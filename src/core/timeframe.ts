@@ -79,7 +79,11 @@ export interface TimeframeQuery {
  *
  * @throws {TallyrankError} `bad_timeframe` with what is accepted
  */
-export function parseTimeframe(query: TimeframeQuery | string, nowMs: number, fallback = '1 week'): Timeframe {
+export function parseTimeframe(
+  query: TimeframeQuery | string,
+  nowMs: number,
+  fallback = '1 week',
+): Timeframe {
   const asked = typeof query === 'string' ? { timeframe: query } : query;
   if (asked.from !== undefined || asked.to !== undefined) {
     if (asked.timeframe !== undefined) {
@@ -96,7 +100,8 @@ function parseFromTo(asked: TimeframeQuery, nowMs: number): Timeframe {
   if (asked.from === undefined) throw badTimeframe('to needs from: give both, or from alone.');
   const from = parseMoment('from', asked.from);
   const to = asked.to === undefined ? new Date(nowMs) : parseMoment('to', asked.to);
-  if (from >= to) throw badTimeframe(`from (${from.toISOString()}) must lie before to (${to.toISOString()}).`);
+  if (from >= to)
+    throw badTimeframe(`from (${from.toISOString()}) must lie before to (${to.toISOString()}).`);
   if (to.getTime() - from.getTime() > LONGEST_MS) throw badTimeframe('from and to span more than ten years.');
   return { from, to, label: `${from.toISOString()}/${to.toISOString()}` };
 }

@@ -37,7 +37,11 @@ const SLUG_LENGTH_MAX = 60;
 
 /** True when `slug` is one that {@link toSlug} could have made. */
 export function isSlug(slug: string): boolean {
-  return /^[\p{L}\p{N}]+(?:_[\p{L}\p{N}]+)*$/u.test(slug) && slug.length <= SLUG_LENGTH_MAX && !RESERVED_SLUGS.has(slug);
+  return (
+    /^[\p{L}\p{N}]+(?:_[\p{L}\p{N}]+)*$/u.test(slug) &&
+    slug.length <= SLUG_LENGTH_MAX &&
+    !RESERVED_SLUGS.has(slug)
+  );
 }
 
 /**
@@ -45,7 +49,11 @@ export function isSlug(slug: string): boolean {
  * `taken` names get a number. Never empty.
  */
 export function toSlug(name: string, taken: ReadonlySet<string> = new Set()): string {
-  const words = name.normalize('NFKC').toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words =
+    name
+      .normalize('NFKC')
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? [];
   const joined = words.join('_').slice(0, SLUG_LENGTH_MAX).replace(/_+$/, '') || 'use_case';
   const base = RESERVED_SLUGS.has(joined) ? `${joined}_use_case` : joined;
   let slug = base;

@@ -1,0 +1,102 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TallyrankError } from '../core/errors.ts';
+import { loadConfig } from './load.ts';
+
+let cwd = '';
+beforeEach(() => {
+  cwd = fs.mkdtempSync(path.join(os.tmpdir(), 'config-'));
+});
+afterEach(() => fs.rmSync(cwd, { recursive: true, force: true }));
+
+function faultsOf(env: Record<string, string>, file?: string): string {
+  if (file !== undefined) fs.writeFileSync(path.join(cwd, 'tallyrank.config.yaml'), file);
+  try {
+    loadConfig({ env, cwd });
+  } catch (error) {
+    expect(error).toBeInstanceOf(TallyrankError);
+    return (error as TallyrankError).message;
+  }
+  return '';
+}
+
+describe('loadConfig', () => {
+  it('needs nothing: port 5001 on loopback, data in ./data, a local Ollama', () => {
+    const { config, secrets, file } = loadConfig({ env: {}, cwd });
+    expect(config).toMatchObject({
+      port: 5001,
+      host: '127.0.0.1',
+      dataDir: path.join(cwd, 'data'),
+      providers: [{ id: 'ollama', baseUrl: 'http://127.0.0.1:11434' }],
+      exploration: { share: 0.1 },
+    });
+    expect(secrets.adminKey).toBeNull();
+    expect(file).toBeNull();
+  });
+
+  it('starts from the environment alone', () => {
+    const { config, secrets } = loadConfig({
+      cwd,
+      env: {
+        PORT: '6000',
+        HOST: '0.0.0.0',
+        TALLYRANK_ADMIN_KEY: 'a-long-admin-key',
+        TALLYRANK_DATA_DIR: 'elsewhere',
+        OLLAMA_HOST: '0.0.0.0:11500',
+        OPENAI_API_KEY: 'sk-test',
+        OPENAI_BASE_URL: 'http://127.0.0.1:9999',
+        ANTHROPIC_API_KEY: 'ant-test',
+        ANTHROPIC_BASE_URL: 'http://127.0.0.1:9998/v1/',
+      },
+    });
+    expect(config).toMatchObject({ port: 6000, host: '0.0.0.0', dataDir: path.join(cwd, 'elsewhere') });
+    expect(config.providers.map(({ id, baseUrl }) => [id, baseUrl])).toEqual([
+      ['ollama', 'http://127.0.0.1:11500'],
+      ['openai', 'http://127.0.0.1:9999/v1'],
+      ['anthropic', 'http://127.0.0.1:9998'],
+    ]);
+    expect([...secrets.providerKeys]).toEqual([
+      ['openai', 'sk-test'],
+      ['anthropic', 'ant-test'],
+    ]);
+    expect(JSON.stringify(config)).not.toMatch(/sk-test|ant-test|a-long-admin-key/);
+  });
+
+  it.each([
+    ['gpu-box', 'http://gpu-box:11434'],
+    ['https://ollama.example/', 'https://ollama.example'],
+    ['127.0.0.1:11434', 'http://127.0.0.1:11434'],
+  ])('reads OLLAMA_HOST=%s as Ollama does', (host, url) => {
+    const { config } = loadConfig({ env: { OLLAMA_HOST: host }, cwd });
+    expect(config.providers[0]?.baseUrl).toBe(url);
+  });
+
+  it('lets the environment win over the file', () => {
+    fs.writeFileSync(path.join(cwd, 'tallyrank.config.yaml'), 'port: 7000\nexploration:\n  share: 0.2\n');
+    const { config } = loadConfig({ env: { PORT: '8000' }, cwd });
+    expect([config.port, config.exploration.share]).toEqual([8000, 0.2]);
+  });
+
+  it('refuses an address that others can reach without a key', () => {
+    expect(faultsOf({ HOST: '0.0.0.0' })).toContain('Set TALLYRANK_ADMIN_KEY');
+  });
+
+  it('names key, value and what is allowed, for all faults at once', () => {
+    const message = faultsOf({ PORT: 'x' }, 'exploration:\n  share: 3\nranking:\n  timeframe: soon\nunknown: 1\n');
+    expect(message).toContain('PORT: "x" must be a number');
+    expect(message).toMatch(/exploration\.share: 3: .*<=1/);
+    expect(message).toContain('ranking.timeframe: "soon": must be a timeframe');
+    expect(message).toContain('unknown: no such setting');
+  });
+
+  it.each([
+    ['[1, 2]', 'must hold settings'],
+    ['a: [', 'is not valid YAML'],
+    ['providers:\n  - id: A\n    kind: openai\n    baseUrl: http://x', 'providers.0.id'],
+    ['providers:\n  - id: a\n    kind: openai\n    baseUrl: http://x\n    apiKeyEnv: NOT_THERE', 'NOT_THERE is not set'],
+  ])('refuses the file %j', (file, reason) => {
+    expect(faultsOf({}, file)).toContain(reason);
+  });
+});

@@ -1,0 +1,209 @@
+import { z } from 'zod';
+import { TallyrankError } from '../core/errors.ts';
+import { parseDurationMs } from '../core/timeframe.ts';
+
+/*
+ * Every setting: default, unit, range and sentence. docs/configuration.md is compared with this file by a
+ * test, and `tallyrank config check` prints what it finds against it.
+ */
+
+const timeframe = z.string().refine(isTimeframe, 'must be a timeframe such as "1 week" or "P7D"');
+const share = z.number().min(0).max(1);
+
+const provider = z
+  .strictObject({
+    id: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9_-]{0,30}$/, 'must be lower-case letters, digits, - and _, at most 31')
+      .describe('Name of the provider; the part of a model id before the first colon'),
+    kind: z.enum(['ollama', 'openai', 'anthropic']).describe('Protocol that it speaks'),
+    baseUrl: z
+      .url({ protocol: /^https?$/ })
+      .describe('Where it listens, with /v1 for OpenAI-compatible servers'),
+    apiKeyEnv: z.string().optional().describe('Environment variable that holds its key'),
+    models: z
+      .array(z.string().min(1))
+      .optional()
+      .describe('Models to offer; all that it lists when left out'),
+    isLocal: z.boolean().optional().describe('Runs on hardware of yours; its models cost nothing. Ollama is'),
+    priceList: z.string().optional().describe('Name under which the price list knows it, if not its id'),
+  })
+  .describe('A provider of models');
+
+const price = z.strictObject({
+  inputUsdPerMtok: z.number().min(0).describe('Dollars per million prompt tokens'),
+  outputUsdPerMtok: z.number().min(0).describe('Dollars per million completion tokens'),
+  cachedInputUsdPerMtok: z.number().min(0).optional().describe('Dollars per million cached prompt tokens'),
+  cacheWriteUsdPerMtok: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('Dollars per million tokens written to a cache'),
+  requestUsd: z.number().min(0).optional().describe('Dollars added per request'),
+});
+
+export const configSchema = z.strictObject({
+  port: z.number().int().min(0).max(65_535).default(5001).describe('TCP port of HTTP API, gateway and page'),
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address to listen on; any but a loopback address needs an admin key'),
+  dataDir: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe('Folder of journal, embedded store and local snapshot'),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least severity that is logged'),
+  defaultModel: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Model that auto takes while no model has enough evidence; null takes the order of the priors'),
+  clickhouse: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/ })
+        .nullable()
+        .default(null)
+        .describe('ClickHouse server; null starts the embedded engine in dataDir'),
+      username: z.string().default('default').describe('User of the ClickHouse server'),
+      database: z
+        .string()
+        .regex(/^\w+$/)
+        .default('default')
+        .describe('Database on the ClickHouse server; it must exist'),
+    })
+    .prefault({}),
+  providers: z.array(provider).default([]).describe('Providers beside those of the environment'),
+  prices: z
+    .record(z.string(), price)
+    .default({})
+    .describe('Prices by model id, or by "provider:*"; they win over the price list'),
+  exploration: z
+    .strictObject({
+      share: share
+        .default(0.1)
+        .describe('Share of auto requests that go to a random able model to learn, 0..1'),
+    })
+    .prefault({}),
+  ranking: z
+    .strictObject({
+      timeframe: timeframe.default('30 days').describe('Window of the evidence'),
+      refreshSeconds: z
+        .number()
+        .int()
+        .min(5)
+        .max(86_400)
+        .default(60)
+        .describe('Seconds between refreshes of the rankings while requests come in'),
+    })
+    .prefault({}),
+  discovery: z
+    .strictObject({
+      schedule: z
+        .string()
+        .nullable()
+        .default('0 4 * * 1')
+        .describe('Cron pattern of the analysis, UTC; null: never'),
+      timeframe: timeframe.default('30 days').describe('Window of the prompts that are analysed'),
+    })
+    .prefault({}),
+  privacy: z
+    .strictObject({
+      keepTexts: z
+        .boolean()
+        .default(true)
+        .describe('Keep prompts and answers; false keeps hashes and numbers, and discovers nothing'),
+    })
+    .prefault({}),
+  journal: z
+    .strictObject({
+      fsync: z
+        .enum(['never', 'interval', 'always'])
+        .default('interval')
+        .describe('When rows are forced to disk; interval: each second'),
+      maxMegabytes: z
+        .number()
+        .int()
+        .min(1)
+        .default(2048)
+        .describe('Megabytes that may wait for the store; beyond it rows are dropped and counted'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      bodyMaxMegabytes: z
+        .number()
+        .min(0.001)
+        .max(1024)
+        .default(20)
+        .describe('Largest request body in megabytes'),
+      connectTimeoutMs: z.number().int().min(1).default(5_000).describe('Milliseconds to reach a provider'),
+      firstTokenTimeoutMs: z
+        .number()
+        .int()
+        .min(1)
+        .default(120_000)
+        .describe('Milliseconds until a provider begins to answer; local models load in this time'),
+      idleTimeoutMs: z
+        .number()
+        .int()
+        .min(1)
+        .default(60_000)
+        .describe('Milliseconds between two pieces of an answer'),
+    })
+    .prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type ProviderConfig = z.infer<typeof provider>;
+
+/** What must never be printed; kept apart from {@link Config} so that a config can be logged and shown. */
+export interface Secrets {
+  readonly adminKey: string | null;
+  readonly clickhousePassword: string | null;
+  /** By provider id. */
+  readonly providerKeys: ReadonlyMap<string, string>;
+}
+
+/** Environment variables that set a value of the configuration, with the path of the setting. */
+export const ENVIRONMENT: Readonly<
+  Record<string, readonly [path: string, kind: 'text' | 'number' | 'boolean']>
+> = {
+  PORT: ['port', 'number'],
+  HOST: ['host', 'text'],
+  TALLYRANK_DATA_DIR: ['dataDir', 'text'],
+  TALLYRANK_LOG_LEVEL: ['logLevel', 'text'],
+  TALLYRANK_DEFAULT_MODEL: ['defaultModel', 'text'],
+  TALLYRANK_EXPLORATION_SHARE: ['exploration.share', 'number'],
+  TALLYRANK_KEEP_TEXTS: ['privacy.keepTexts', 'boolean'],
+  CLICKHOUSE_URL: ['clickhouse.url', 'text'],
+  CLICKHOUSE_USER: ['clickhouse.username', 'text'],
+  CLICKHOUSE_DATABASE: ['clickhouse.database', 'text'],
+};
+
+/** Environment variables that are read beside those of {@link ENVIRONMENT}: secrets and providers. */
+export const OTHER_ENVIRONMENT = [
+  'TALLYRANK_CONFIG',
+  'TALLYRANK_ADMIN_KEY',
+  'CLICKHOUSE_PASSWORD',
+  'OLLAMA_HOST',
+  'OPENAI_API_KEY',
+  'OPENAI_BASE_URL',
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_BASE_URL',
+] as const;
+
+function isTimeframe(text: string): boolean {
+  try {
+    return parseDurationMs(text) > 0;
+  } catch (error) {
+    if (error instanceof TallyrankError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+import type { Classification } from '../core/classifier.ts';
+import { TallyrankError } from '../core/errors.ts';
+import type { PriceBook } from '../core/price-book.ts';
+import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
+import { toPromptText } from '../core/prompt-text.ts';
+import type { RecordSource, RequestContext, RequestOutcome, UsageRecord } from '../core/usage-record.ts';
+import { NO_CONTEXT } from '../core/usage-record.ts';
+
+/** What is known of a request before it is made. Everything but model and prompt may be left out. */
+export interface RequestFacts extends Partial<RequestContext> {
+  /** The name asked for. */
+  readonly model: string;
+  readonly prompt: string | readonly PromptMessage[] | PromptText;
+  /** Canonical id of the model that is called; derived from `model` when left out. */
+  readonly modelId?: string | undefined;
+  /** The whole conversation as JSON, for the log. */
+  readonly conversation?: string | null | undefined;
+  readonly isStream?: boolean | undefined;
+  readonly startedAtMs?: number | undefined;
+  /** What the router found already; classified here when left out. */
+  readonly classification?: LabelledClassification | undefined;
+}
+
+export interface LabelledClassification extends Classification {
+  readonly runId: string;
+  readonly snapshotVersion: string | null;
+}
+
+/** A request between its beginning and its end. */
+export interface OpenRequest {
+  readonly facts: RequestFacts;
+  readonly text: PromptText;
+  readonly promptHash: string;
+  readonly startedAtMs: number;
+  readonly classification: LabelledClassification;
+}
+
+/** How the tracker makes a row of a request. */
+export interface RecordSettings {
+  readonly source: RecordSource;
+  readonly keepTexts: boolean;
+  readonly canonicalId: (name: string) => string;
+  readonly prices: PriceBook;
+}
+
+/** The finished row of a request. */
+export function recordOf(
+  requestId: string,
+  open: OpenRequest,
+  outcome: RequestOutcome & { readonly modelId?: string },
+  settings: RecordSettings,
+): UsageRecord {
+  const { facts, text, classification } = open;
+  const modelId = outcome.modelId ?? facts.modelId ?? settings.canonicalId(facts.model);
+  const price = settings.prices.price(modelId, outcome.usage, new Date(open.startedAtMs));
+  return {
+    ...NO_CONTEXT,
+    ...contextOf(facts),
+    ...outcome,
+    response: settings.keepTexts ? outcome.response : null,
+    requestId,
+    startedAtMs: open.startedAtMs,
+    source: settings.source,
+    modelAsked: facts.model,
+    modelId,
+    isStream: facts.isStream ?? false,
+    prompt: settings.keepTexts ? text.prompt : '',
+    context: settings.keepTexts ? text.context : '',
+    promptLength: text.prompt.length,
+    promptHash: open.promptHash,
+    conversation: settings.keepTexts ? (facts.conversation ?? null) : null,
+    costUsd: price?.costUsd ?? null,
+    priceVersion: price?.version ?? null,
+    useCase: classification.useCase,
+    useCaseConfidence: classification.confidence,
+    runId: classification.runId,
+    snapshotVersion: classification.snapshotVersion,
+  };
+}
+
+/**
+ * Prompt and context of whatever form a caller has the prompt in.
+ *
+ * @throws {TallyrankError} `bad_request`
+ */
+export function promptTextOf(prompt: RequestFacts['prompt']): PromptText {
+  if (typeof prompt === 'string' || Array.isArray(prompt)) return toPromptText(prompt);
+  if (typeof prompt === 'object' && prompt !== null && 'prompt' in prompt) return prompt;
+  throw new TallyrankError('bad_request', 'logRequest needs a prompt: a string or an array of messages.', {
+    param: 'prompt',
+  });
+}
+
+function contextOf(facts: RequestFacts): RequestContext {
+  return {
+    userId: facts.userId ?? null,
+    sessionId: facts.sessionId ?? null,
+    roomId: facts.roomId ?? null,
+    keyId: facts.keyId ?? null,
+    tags: facts.tags ?? [],
+    priority: facts.priority ?? null,
+    detectedIntent: facts.detectedIntent ?? null,
+    routingRule: facts.routingRule ?? null,
+    externalId: facts.externalId ?? null,
+  };
+}
