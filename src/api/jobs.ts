@@ -114,7 +114,7 @@ export class JobBoard {
 
   #change(id: string, change: Partial<Job>): void {
     const found = this.#jobs.get(id);
-    if (!found || found.job.status !== 'running') return;
+    if (found?.job.status !== 'running') return;
     found.job = { ...found.job, ...change };
     this.#onChange(found.job);
   }

@@ -84,7 +84,10 @@ describe('loadConfig', () => {
   });
 
   it('names key, value and what is allowed, for all faults at once', () => {
-    const message = faultsOf({ PORT: 'x' }, 'exploration:\n  share: 3\nranking:\n  timeframe: soon\nunknown: 1\n');
+    const message = faultsOf(
+      { PORT: 'x' },
+      'exploration:\n  share: 3\nranking:\n  timeframe: soon\nunknown: 1\n',
+    );
     expect(message).toContain('PORT: "x" must be a number');
     expect(message).toMatch(/exploration\.share: 3: .*<=1/);
     expect(message).toContain('ranking.timeframe: "soon": must be a timeframe');
@@ -95,7 +98,10 @@ describe('loadConfig', () => {
     ['[1, 2]', 'must hold settings'],
     ['a: [', 'is not valid YAML'],
     ['providers:\n  - id: A\n    kind: openai\n    baseUrl: http://x', 'providers.0.id'],
-    ['providers:\n  - id: a\n    kind: openai\n    baseUrl: http://x\n    apiKeyEnv: NOT_THERE', 'NOT_THERE is not set'],
+    [
+      'providers:\n  - id: a\n    kind: openai\n    baseUrl: http://x\n    apiKeyEnv: NOT_THERE',
+      'NOT_THERE is not set',
+    ],
   ])('refuses the file %j', (file, reason) => {
     expect(faultsOf({}, file)).toContain(reason);
   });

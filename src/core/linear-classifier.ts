@@ -141,7 +141,8 @@ export class LinearClassifier implements PromptClassifier {
   /** @throws {TallyrankError} `internal` when the bytes are no classifier or one of another version */
   static decode(bytes: Uint8Array): LinearClassifier {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (bytes.length < 12 || view.getUint32(0, true) !== MAGIC) throw unreadable('the bytes are no classifier');
+    if (bytes.length < 12 || view.getUint32(0, true) !== MAGIC)
+      throw unreadable('the bytes are no classifier');
     const format = view.getUint16(4, true);
     const featuresVersion = view.getUint16(6, true);
     if (format !== FORMAT || featuresVersion !== FEATURES_VERSION) {
@@ -153,8 +154,8 @@ export class LinearClassifier implements PromptClassifier {
     const bodyAt = padded(12 + headerLength);
     const bodyLength = 8 * classCount + 4 * header.rowCount + header.rowCount * classCount;
     if (bytes.length !== bodyAt + bodyLength) throw unreadable('its length does not fit its header');
-    // slice() copies, which also aligns.
-    const body = bytes.slice(bodyAt).buffer;
+    // A copy of its own, which also aligns; Buffer's slice() would not copy.
+    const body = new Uint8Array(bytes.subarray(bodyAt)).buffer;
     const features = new Uint32Array(body, 8 * classCount, header.rowCount);
     if (features.some((feature) => feature >= FEATURE_BUCKETS)) throw unreadable('a feature is out of range');
     return new LinearClassifier({
@@ -245,7 +246,11 @@ function padded(length: number): number {
 }
 
 function unreadable(why: string, cause?: unknown): TallyrankError {
-  return new TallyrankError('internal', `The stored classifier cannot be read: ${why}. Run tallyrank analyze.`, {
-    cause,
-  });
+  return new TallyrankError(
+    'internal',
+    `The stored classifier cannot be read: ${why}. Run tallyrank analyze.`,
+    {
+      cause,
+    },
+  );
 }

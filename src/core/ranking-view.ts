@@ -85,7 +85,9 @@ export function viewRanking(models: readonly RankedModel[], policy: Policy): Ran
       nearest = model;
       nearestProbability = worse.probability;
     }
-    judged.push(withVerdict(model, policy, worse.probability >= policy.certainty ? null : reasonOf(worse, policy)));
+    judged.push(
+      withVerdict(model, policy, worse.probability >= policy.certainty ? null : reasonOf(worse, policy)),
+    );
   }
   if (nearest === null || nearestProbability >= policy.certainty) {
     return { models: judged.sort(byScore), note: null };
@@ -102,7 +104,7 @@ export function viewRanking(models: readonly RankedModel[], policy: Policy): Ran
 }
 
 /** Highest score first, models without one last, equal scores by name so that the order is always the same. */
-export function byScore(one: RankedModel, other: RankedModel): number {
+function byScore(one: RankedModel, other: RankedModel): number {
   if (one.score !== other.score) {
     if (one.score === null) return 1;
     if (other.score === null) return -1;

@@ -33,7 +33,8 @@ const STARTER_TERMS: readonly StarterTerms[] = [
   {
     slug: 'writing_email',
     name: 'Email & Messages',
-    strong: 'email,e mail,write a letter,reply to this,write a message,draft a reply,follow up email,out of office',
+    strong:
+      'email,e mail,write a letter,reply to this,write a message,draft a reply,follow up email,out of office',
     weak: 'letter,reply,subject line,inbox,sincerely,regards,message to,dear,invitation,thank you note',
   },
   {
@@ -172,11 +173,13 @@ const STARTER_TERMS: readonly StarterTerms[] = [
 ];
 
 /** The use cases of day zero. Real traffic replaces them with the first discovery run. */
-export const STARTER_USE_CASES: readonly StarterUseCase[] = STARTER_TERMS.map(({ slug, name, strong, weak }) => ({
-  slug,
-  name,
-  keywords: [...strong.split(','), ...weak.split(',')],
-}));
+export const STARTER_USE_CASES: readonly StarterUseCase[] = STARTER_TERMS.map(
+  ({ slug, name, strong, weak }) => ({
+    slug,
+    name,
+    keywords: [...strong.split(','), ...weak.split(',')],
+  }),
+);
 
 const STRONG_WEIGHT = 2;
 const WEAK_WEIGHT = 1;
@@ -194,7 +197,8 @@ const SHORT_QUESTION_WEIGHT = 2;
 const LOOKUP_FACTOR = 0.5;
 const LOOKUP_OPENING =
   /^(?:what(?: is|'?s| are| was| were| does)|who|when|where is|where was|which|how (?:tall|old|far|long|big|many|high|deep)|define|was ist|wer|qué es|quién|qu'?est|什么是)\b/;
-const CODE_MARK = /```|\bdef \w+\(|\bfunction\s*\w*\s*\(|=>\s*[{(]|#include|\bimport \w+|;\s*\n|\bconsole\.log|<\/\w+>|\$ \w+ /;
+const CODE_MARK =
+  /```|\bdef \w+\(|\bfunction\s*\w*\s*\(|=>\s*[{(]|#include|\bimport \w+|;\s*\n|\bconsole\.log|<\/\w+>|\$ \w+ /;
 const CODE_WEIGHT = 4;
 const UNSPACED = /[぀-ヿ㐀-鿿가-힯]/;
 
@@ -228,17 +232,23 @@ export class StarterClassifier implements PromptClassifier {
   }
 
   classify(text: string): Classification {
-    const folded = text.slice(0, 8 * WORDS_MAX).normalize('NFKC').toLowerCase().replaceAll('’', "'");
+    const folded = text
+      .slice(0, 8 * WORDS_MAX)
+      .normalize('NFKC')
+      .toLowerCase()
+      .replaceAll('’', "'");
     const words = wordsOf(folded);
     if (words.length === 0 && !/\p{L}/u.test(folded)) return { useCase: OTHER_USE_CASE, confidence: null };
     const scores = new Float64Array(STARTER_TERMS.length);
     this.#countTerms(words, scores);
-    for (const { term, vote } of this.#unspaced) if (folded.includes(term)) add(scores, vote.at, vote.weight * 2);
+    for (const { term, vote } of this.#unspaced)
+      if (folded.includes(term)) add(scores, vote.at, vote.weight * 2);
     if (CODE_MARK.test(text.slice(0, 4_000))) add(scores, TECHNICAL_CODE, CODE_WEIGHT);
     const isLookup = LOOKUP_OPENING.test(folded.trimStart());
     if (isLookup && words.length <= SHORT_QUESTION_WORDS) add(scores, QUICK_LOOKUP, SHORT_QUESTION_WEIGHT);
     let best = 0;
-    for (let at = 1; at < scores.length; at++) if ((scores[at] as number) > (scores[best] as number)) best = at;
+    for (let at = 1; at < scores.length; at++)
+      if ((scores[at] as number) > (scores[best] as number)) best = at;
     if (scores[best] === 0) {
       const isQuestion = isLookup || /[?？]\s*$/.test(folded);
       return { useCase: isQuestion ? 'quick_lookup' : OTHER_USE_CASE, confidence: null };

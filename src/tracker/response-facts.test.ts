@@ -3,7 +3,10 @@ import { factsOfResponse, failureOfError, failureOfFacts } from './response-fact
 
 describe('factsOfResponse', () => {
   it('takes a plain string', () => {
-    expect(factsOfResponse('At 6 am.')).toMatchObject({ response: 'At 6 am.', usage: { promptTokens: null } });
+    expect(factsOfResponse('At 6 am.')).toMatchObject({
+      response: 'At 6 am.',
+      usage: { promptTokens: null },
+    });
   });
 
   it('reads an OpenAI answer, cached and reasoning tokens included once', () => {
@@ -32,9 +35,19 @@ describe('factsOfResponse', () => {
       id: 'msg_1',
       content: [{ type: 'text', text: 'Hello' }],
       stop_reason: 'max_tokens',
-      usage: { input_tokens: 10, cache_read_input_tokens: 90, cache_creation_input_tokens: 5, output_tokens: 7 },
+      usage: {
+        input_tokens: 10,
+        cache_read_input_tokens: 90,
+        cache_creation_input_tokens: 5,
+        output_tokens: 7,
+      },
     });
-    expect(facts.usage).toMatchObject({ promptTokens: 105, cachedTokens: 90, cacheWriteTokens: 5, completionTokens: 7 });
+    expect(facts.usage).toMatchObject({
+      promptTokens: 105,
+      cachedTokens: 90,
+      cacheWriteTokens: 5,
+      completionTokens: 7,
+    });
     expect(facts.finishReason).toBe('length');
   });
 
@@ -48,7 +61,11 @@ describe('factsOfResponse', () => {
       prompt_eval_count: 12,
       eval_count: 3,
     });
-    expect(facts).toMatchObject({ response: 'Hi', loadMs: 2500, usage: { promptTokens: 12, completionTokens: 3 } });
+    expect(facts).toMatchObject({
+      response: 'Hi',
+      loadMs: 2500,
+      usage: { promptTokens: 12, completionTokens: 3 },
+    });
   });
 
   it('reads plain fields and leaves unknown what is not said', () => {
@@ -83,6 +100,8 @@ describe('failureOfError', () => {
   });
 
   it('cuts keys from the message', () => {
-    expect(failureOfError(new Error('Incorrect API key: sk-abcdef1234567890')).message).not.toContain('abcdef');
+    expect(failureOfError(new Error('Incorrect API key: sk-abcdef1234567890')).message).not.toContain(
+      'abcdef',
+    );
   });
 });

@@ -25,7 +25,7 @@ import { stderrLogger } from './stderr-logger.ts';
 import { withEstimatedTokens } from './token-estimate.ts';
 
 export interface UnresolvedFeedback {
-  readonly referenceKind: 'response' | 'external';
+  readonly referenceKind: 'response_id' | 'external_id';
   readonly reference: string;
   /** Quality 0..1. */
   readonly value: number;
@@ -127,7 +127,7 @@ export class UsageTracker implements AsyncDisposable {
     }
     const text = promptTextOf(facts.prompt);
     const startedAtMs = facts.startedAtMs ?? this.#clock();
-    const requestId = uuidv7({ msecs: startedAtMs });
+    const requestId = uuidv7({ msecs: Math.floor(startedAtMs) });
     const hash = promptHash(text);
     this.#open.set(requestId, {
       facts,

@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS assignments (
   confidence Nullable(Float32)
 ) ENGINE = ReplacingMergeTree
 PARTITION BY run_id
-ORDER BY prompt_hash;
+-- The partition's column is in the key as well: FINAL merges equal keys across partitions.
+ORDER BY (run_id, prompt_hash);
 
 CREATE TABLE IF NOT EXISTS embeddings (
   embedder LowCardinality(String),

@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS usage_hourly (
   prompts AggregateFunction(uniq, String)
 ) ENGINE = AggregatingMergeTree
 PARTITION BY (run_id, is_rebuilt, toYYYYMMDD(hour))
-ORDER BY (use_case, model_id, source, hour)
+-- The partition's columns are in the key as well: FINAL merges equal keys across partitions.
+ORDER BY (run_id, is_rebuilt, use_case, model_id, source, hour)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_hourly_view TO usage_hourly AS

@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS rankings (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (use_case, model_id, created_at)
-TTL toDateTime(created_at) + INTERVAL 400 DAY;
+TTL toDateTime(created_at) + INTERVAL 400 DAY
+SETTINGS non_replicated_deduplication_window = 1000;
 
 -- Files in the bucket; the newest version of a row counts.
 CREATE TABLE IF NOT EXISTS model_storage (

@@ -1,0 +1,56 @@
+import { TallyrankError } from '../core/errors.ts';
+import { momentOfRequestId } from '../core/signal.ts';
+import { parseTimeframe } from '../core/timeframe.ts';
+import { findRequest, listRequests } from '../store/queries/requests.ts';
+import { errorAnswer, idParams, requestAnswer, requestsAnswer, requestsQuery } from './contract.ts';
+import type { ApiDeps } from './deps.ts';
+import type { ApiServer } from './plugin.ts';
+
+const tags = ['requests'];
+
+/** The log itself: newest first, and one request with its decision and all that was learnt of it. */
+export function mountRequests(api: ApiServer, deps: ApiDeps): void {
+  const { db } = deps;
+
+  api.get(
+    '/api/requests',
+    {
+      schema: {
+        tags,
+        summary: 'Requests, newest first',
+        querystring: requestsQuery,
+        response: { 200: requestsAnswer, 400: errorAnswer },
+      },
+    },
+    async ({ query }) => {
+      const { timeframe, from, to, limit, cursor, model, useCase, user, session, status, text } = query;
+      const window = parseTimeframe({ timeframe, from, to }, deps.clock(), '30 days');
+      const modelId = model === undefined ? undefined : deps.catalog().canonicalId(model);
+      const filter = { modelId, useCase, userId: user, sessionId: session, status, search: text };
+      return listRequests(db, { from: window.from, to: window.to, ...filter }, { limit, cursor });
+    },
+  );
+
+  api.get(
+    '/api/requests/:id',
+    {
+      schema: {
+        tags,
+        summary: 'One request with its decision and signals',
+        params: idParams,
+        response: { 200: requestAnswer, 404: errorAnswer },
+      },
+    },
+    async ({ params }) => {
+      const found = momentOfRequestId(params.id) === null ? null : await findRequest(db, params.id);
+      if (found) return found;
+      throw new TallyrankError(
+        'not_found',
+        `There is no request ${params.id.slice(0, 60)} in the log (yet).`,
+        {
+          param: 'id',
+        },
+      );
+    },
+  );
+}

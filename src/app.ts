@@ -1,0 +1,204 @@
+import { Cron } from 'croner';
+import { explorationBody } from './api/contract.ts';
+import { resolveFeedback } from './api/feedback.ts';
+import { JobBoard } from './api/jobs.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { EventBus } from './core/events.ts';
+import { starterSnapshot } from './core/starter-snapshot.ts';
+import { ProviderRegistry } from './gateway/provider-registry.ts';
+import { UpstreamPools } from './gateway/upstream.ts';
+import type { ModelRanker } from './ranking/model-ranker.ts';
+import { Exploration } from './routing/exploration.ts';
+import { RoutingEngine } from './routing/routing-engine.ts';
+import { SnapshotHolder } from './routing/snapshot-holder.ts';
+import { operatorSetting } from './store/queries/operator-settings.ts';
+import { loadLatestSnapshot, readLatestVersion } from './store/queries/snapshots.ts';
+import { UsageTracker } from './tracker/usage-tracker.ts';
+import type { AppOverrides, Workbench } from './workbench.ts';
+import { analyzeAndRank, openWorkbench } from './workbench.ts';
+
+/** Often enough that a ranking of another gateway is used within seconds; one small query each time. */
+const SNAPSHOT_POLL_MS = 5_000;
+const PROVIDER_REFRESH_MS = 30_000;
+
+/** The composition root: every part of a running gateway, started in order and closed in reverse. */
+export class App implements AsyncDisposable {
+  readonly bench: Workbench;
+  readonly tracker: UsageTracker;
+  readonly providers: ProviderRegistry;
+  readonly router: RoutingEngine;
+  readonly snapshots: SnapshotHolder;
+  readonly jobs: JobBoard;
+  readonly events = new EventBus();
+  readonly exploration: Exploration;
+  readonly startedAtMs: number;
+  readonly #upstream: UpstreamPools;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #schedule: Cron | null = null;
+  #rankedShippedCount = -1;
+  #isClosed = false;
+
+  private constructor(bench: Workbench, snapshots: SnapshotHolder, overrides: AppOverrides) {
+    const { config, db, logger, telemetry, prices, clock } = bench;
+    this.bench = bench;
+    this.snapshots = snapshots;
+    this.startedAtMs = clock();
+    this.jobs = new JobBoard((job) => this.events.emit('job', { jobId: job.id, status: job.status }), clock);
+    this.#upstream = new UpstreamPools({
+      connectMs: config.limits.connectTimeoutMs,
+      firstTokenMs: config.limits.firstTokenTimeoutMs,
+      idleMs: config.limits.idleTimeoutMs,
+    });
+    this.providers = new ProviderRegistry({
+      settings: config.providers.map((provider) => ({
+        ...provider,
+        apiKey: bench.secrets.providerKeys.get(provider.id),
+        isLocal: provider.isLocal ?? provider.kind === 'ollama',
+      })),
+      upstream: this.#upstream,
+      logger,
+      clock,
+    });
+    const registry = this.providers;
+    this.exploration = new Exploration(config.exploration.share);
+    this.tracker = new UsageTracker({
+      db,
+      logger,
+      clock,
+      prices,
+      snapshots,
+      source: 'gateway',
+      canonicalId: (name) => registry.catalog.canonicalId(name),
+      keepTexts: config.privacy.keepTexts,
+      fsync: config.journal.fsync,
+      journalMaxBytes: config.journal.maxMegabytes * 1024 * 1024,
+      onFinished: (record, decision) => {
+        telemetry.requestFinished(record, decision);
+        this.events.emit('request', { record, decision });
+      },
+    });
+    telemetry.watchLog(() => this.tracker.counters);
+    this.router = new RoutingEngine(
+      {
+        get catalog() {
+          return registry.catalog;
+        },
+        isPriced: (modelId) => prices.isPriced(modelId),
+        typicalCostUsd: (modelId) => prices.typicalCostUsd(modelId),
+      },
+      {
+        snapshots,
+        exploration: this.exploration,
+        defaultModel: config.defaultModel,
+        ...(overrides.random ? { random: overrides.random } : {}),
+      },
+    );
+  }
+
+  /**
+   * Opens everything. Providers that are away are said so and asked again later, not waited for.
+   *
+   * @throws {TallyrankError} `store_unavailable`, `store_newer`, `bad_config`
+   */
+  static async open(loaded: LoadedConfig, overrides: AppOverrides = {}): Promise<App> {
+    const bench = await openWorkbench(loaded, overrides);
+    try {
+      const snapshots = new SnapshotHolder((await loadLatestSnapshot(bench.db)) ?? starterSnapshot());
+      const app = new App(bench, snapshots, overrides);
+      await app.#readOperatorSettings();
+      await app.providers.refresh();
+      app.#startTimers();
+      return app;
+    } catch (error) {
+      await bench[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Discovery, then ranking, as a job of this process. */
+  startAnalysis(timeframe?: string): ReturnType<JobBoard['start']> {
+    return this.jobs.start('analyze', async (context) => {
+      await this.tracker.flush();
+      const answer = await analyzeAndRank(this.bench, timeframe, context);
+      await this.followSnapshot();
+      return answer;
+    });
+  }
+
+  /** Ranks anew from all that was logged until now, and uses the result at once. */
+  async refreshRankings(): Promise<Awaited<ReturnType<ModelRanker['refreshAll']>>> {
+    await this.tracker.flush();
+    await resolveFeedback(this.bench.db, this.tracker, this.bench.clock());
+    const answer = await this.bench.ranker.refreshAll();
+    await this.followSnapshot();
+    this.events.emit('ranking', { version: answer.version });
+    return answer;
+  }
+
+  /** Takes over the newest published snapshot, whoever published it. */
+  async followSnapshot(): Promise<void> {
+    const version = await readLatestVersion(this.bench.db);
+    if (version === null || version === this.snapshots.current.version) return;
+    const snapshot = await loadLatestSnapshot(this.bench.db);
+    if (snapshot) this.snapshots.replace(snapshot);
+  }
+
+  /** Stops what runs, ships the journal, closes the store. The HTTP server is closed before, by its owner. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#schedule?.stop();
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.jobs.close();
+    await this.tracker.close();
+    await this.#upstream[Symbol.asyncDispose]();
+    await this.bench[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** What an operator set by API wins over the configuration. */
+  async #readOperatorSettings(): Promise<void> {
+    const setting = explorationBody.nullable().safeParse(await operatorSetting(this.bench.db, 'exploration'));
+    if (setting.data) this.exploration.setShare(setting.data.share);
+  }
+
+  #startTimers(): void {
+    const { config } = this.bench;
+    this.#every(SNAPSHOT_POLL_MS, 'following the published snapshot', () => this.followSnapshot());
+    this.#every(PROVIDER_REFRESH_MS, 'asking the providers for their models', () => this.providers.refresh());
+    this.#every(config.ranking.refreshSeconds * 1000, 'refreshing the rankings', () => this.#refreshIfNew());
+    if (config.discovery.schedule !== null) {
+      this.#schedule = new Cron(config.discovery.schedule, { timezone: 'UTC', protect: true }, () => {
+        this.startAnalysis();
+      });
+    }
+  }
+
+  async #refreshIfNew(): Promise<void> {
+    const { shippedCount } = this.tracker.counters;
+    if (shippedCount === this.#rankedShippedCount) return;
+    this.#rankedShippedCount = shippedCount;
+    if (shippedCount > 0) await this.refreshRankings();
+  }
+
+  /** Runs `work` again and again, never twice at once; a failure is said and the next turn tries again. */
+  #every(intervalMs: number, what: string, work: () => Promise<unknown>): void {
+    let isRunning = false;
+    const timer = setInterval(() => {
+      if (isRunning || this.#isClosed) return;
+      isRunning = true;
+      work()
+        .catch((error: unknown) =>
+          this.bench.logger.warn({ err: error }, `Failed while ${what}; it is tried again.`),
+        )
+        .finally(() => {
+          isRunning = false;
+        });
+    }, intervalMs);
+    timer.unref();
+    this.#timers.push(timer);
+  }
+}

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { analyzeAndRank, writeAssignments } from '../workbench.ts';
+import type { CommandContext, GlobalOptions } from './context.ts';
+import { withWorkbench } from './context.ts';
+import { percent, table } from './output.ts';
+
+interface AnalyzeOptions extends GlobalOptions {
+  readonly timeframe?: string;
+  readonly assignments?: string;
+}
+
+/** `tallyrank analyze`: discovers use cases and ranks for them. `tallyrank patterns`: what is known, without a new run. */
+export function addAnalyze(program: Command, context: CommandContext): void {
+  program
+    .command('analyze')
+    .description('discover from the logged prompts what people ask, and rank the models for it')
+    .option('--timeframe <window>', 'prompts of this window (default: discovery.timeframe, 30 days)')
+    .option('--assignments <file>', 'also write {"prompt", "useCase"} per distinct prompt, as JSON lines')
+    .action(async (options: AnalyzeOptions) => {
+      const { output, signal } = context;
+      const bar = output.progress();
+      const answer = await withWorkbench(context, options, async (bench) => {
+        const found = await analyzeAndRank(bench, options.timeframe, { signal, onProgress: bar.report });
+        if (options.assignments !== undefined) await writeAssignments(bench.db, options.assignments);
+        return found;
+      }).finally(() => bar.end());
+      output.answer(answer, () => patternsText(answer));
+    });
+
+  program
+    .command('patterns')
+    .description('use cases seen in a window, and what is inefficient')
+    .option('--timeframe <window>', 'window (default: 1 week)')
+    .action(async (options: AnalyzeOptions) => {
+      const answer = await withWorkbench(context, options, (bench) =>
+        bench.analyzer.patterns(options.timeframe ?? '1 week'),
+      );
+      context.output.answer(answer, () => patternsText(answer));
+    });
+}
+
+type Patterns = Awaited<ReturnType<typeof analyzeAndRank>>;
+
+function patternsText({ categories, routingPatterns, report }: Patterns): string {
+  const total = categories.reduce((sum, category) => sum + category.sampleCount, 0);
+  const rows = categories.map((category) => [
+    category.categorySlug,
+    String(category.sampleCount),
+    percent(total === 0 ? null : category.sampleCount / total),
+    category.keywords.slice(0, 5).join(', '),
+    (category.examplePrompts[0] ?? '').replace(/\s+/g, ' ').slice(0, 60),
+  ]);
+  const findings = routingPatterns.inefficiencies.map(
+    ({ message, suggestion }) => `  ${message}\n    ${suggestion}`,
+  );
+  return [
+    table(['use case', 'requests', 'share', 'keywords', 'example'], rows),
+    ...(report.note === null ? [] : ['', report.note]),
+    ...(findings.length === 0 ? [] : ['', 'Inefficiencies', ...findings]),
+  ].join('\n');
+}

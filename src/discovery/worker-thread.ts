@@ -1,0 +1,52 @@
+// The thread's own entry: the one file of this room whose loading does work. `worker.ts` starts it.
+import { parentPort, workerData } from 'node:worker_threads';
+import { toTallyrankError } from '../core/errors.ts';
+import { openDatabase } from '../store/database.ts';
+import { openEmbedder } from './embedders/open-embedder.ts';
+import { runDiscovery } from './pipeline.ts';
+import type { WorkerAnswer, WorkerTask } from './worker.ts';
+
+/** Progress is for people: more often than this they cannot read it. */
+const PROGRESS_EVERY_MS = 100;
+
+async function run(task: WorkerTask, say: (answer: WorkerAnswer) => void): Promise<void> {
+  const abort = new AbortController();
+  parentPort?.on('message', () => abort.abort());
+  let toldStep = '';
+  let toldAtMs = 0;
+  try {
+    await using db = await openDatabase(task.connection);
+    const discovered = await runDiscovery({
+      db,
+      embedder: await openEmbedder(task.embedder),
+      timeframe: task.timeframe,
+      seed: task.seed,
+      clock: Date.now,
+      signal: abort.signal,
+      sampleMax: task.sampleMax,
+      onProgress: (step, done, total) => {
+        const nowMs = Date.now();
+        if (step === toldStep && nowMs - toldAtMs < PROGRESS_EVERY_MS) return;
+        toldStep = step;
+        toldAtMs = nowMs;
+        say({ kind: 'progress', step, done, total });
+      },
+    });
+    say({ kind: 'done', run: discovered });
+  } catch (error) {
+    const { code, message } = toTallyrankError(error);
+    say({
+      kind: 'failed',
+      code,
+      message,
+      detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  } finally {
+    parentPort?.close();
+  }
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  void run(workerData as WorkerTask, (answer) => port.postMessage(answer));
+}

@@ -1,0 +1,83 @@
+import { Worker } from 'node:worker_threads';
+import { type ErrorCode, TallyrankError } from '../core/errors.ts';
+import type { Progress } from '../core/log.ts';
+import type { Timeframe } from '../core/timeframe.ts';
+import type { DatabaseConnection } from '../store/database.ts';
+import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
+import type { EmbedderChoice } from './embedders/open-embedder.ts';
+
+/** All that a thread needs: plain data, since it has its own modules and its own connection. */
+export interface WorkerTask {
+  readonly connection: DatabaseConnection;
+  readonly embedder: EmbedderChoice;
+  readonly timeframe: Timeframe;
+  readonly seed: number;
+  readonly sampleMax?: number | undefined;
+}
+
+export type WorkerAnswer =
+  | { readonly kind: 'progress'; readonly step: string; readonly done: number; readonly total: number | null }
+  | { readonly kind: 'done'; readonly run: DiscoveryRun | null }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly detail: string };
+
+/** A thread that was told to stop and does not is ended: it may be inside a long computation. */
+const STOP_MAX_MS = 5_000;
+
+/** True where threads can load this program's modules: compiled, not as TypeScript sources under a test runner. */
+export function canRunInWorker(): boolean {
+  return import.meta.url.endsWith('.js');
+}
+
+/**
+ * Runs the pipeline in a worker thread, so that the process's event loop stays free.
+ *
+ * @throws {TallyrankError} what the pipeline threw; `cancelled` when `signal` fired; `internal` when the thread died
+ */
+export async function runDiscoveryInWorker(
+  task: WorkerTask,
+  {
+    signal,
+    onProgress,
+  }: { readonly signal?: AbortSignal | undefined; readonly onProgress?: Progress | undefined } = {},
+): Promise<DiscoveryRun | null> {
+  if (signal?.aborted) throw cancelled();
+  const worker = new Worker(new URL('./worker-thread.js', import.meta.url), {
+    workerData: task,
+    name: 'discovery',
+  });
+  let stopTimer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    worker.postMessage('stop');
+    stopTimer = setTimeout(() => void worker.terminate(), STOP_MAX_MS);
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await new Promise<DiscoveryRun | null>((resolve, reject) => {
+      worker.on('message', (answer: WorkerAnswer) => {
+        if (answer.kind === 'progress') onProgress?.(answer.step, answer.done, answer.total);
+        else if (answer.kind === 'done') resolve(answer.run);
+        else reject(new TallyrankError(answer.code, answer.message, { cause: answer.detail }));
+      });
+      worker.on('error', (cause) =>
+        reject(
+          new TallyrankError('internal', 'The discovery thread failed; the log has the details.', { cause }),
+        ),
+      );
+      // After `done` or `failed` this settles nothing any more.
+      worker.on('exit', () =>
+        reject(
+          signal?.aborted
+            ? cancelled()
+            : new TallyrankError('internal', 'The discovery thread ended without an answer.'),
+        ),
+      );
+    });
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    clearTimeout(stopTimer);
+  }
+}
+
+function cancelled(): TallyrankError {
+  return new TallyrankError('cancelled', 'The discovery run was cancelled.');
+}

@@ -1,0 +1,196 @@
+import { TallyrankError } from '../../core/errors.ts';
+import type { FinishReason, TokenUsage } from '../../core/usage-record.ts';
+import { NO_TOKEN_USAGE } from '../../core/usage-record.ts';
+import type { AnswerPart, ChatAnswer, ChatRequest, ToolCall, ToolCallDelta } from '../chat.ts';
+import { EMPTY_PART } from '../chat.ts';
+import { cutOff, malformed, reportedFailure } from '../upstream-errors.ts';
+import type { Fields } from './fields.ts';
+import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from './fields.ts';
+import { SseReader } from './framing.ts';
+
+/** The body for an OpenAI-compatible server. Usage is always asked for; fields that we do not know stay. */
+export function encodeOpenAiRequest(request: ChatRequest, modelName: string, isStream: boolean): string {
+  const { metadata, ...rest } = request;
+  return stringifyRequest({
+    ...rest,
+    model: modelName,
+    // Our clients send it for tracking; OpenAI refuses it on requests that are not stored.
+    ...(rest['store'] === true && metadata ? { metadata } : {}),
+    ...(isStream ? { stream: true, stream_options: { ...request.stream_options, include_usage: true } } : {}),
+  });
+}
+
+/**
+ * JSON of something that came from a client.
+ *
+ * @throws {TallyrankError} `bad_request` when it is nested so deeply that it cannot be written again
+ */
+export function stringifyRequest(
+  value: unknown,
+  replacer?: (key: string, value: unknown) => unknown,
+): string {
+  try {
+    return JSON.stringify(value, replacer);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TallyrankError('bad_request', 'The request body is nested too deeply; send a flatter one.');
+  }
+}
+
+/** @throws {TallyrankError} `upstream_malformed`, `upstream_failed` when the bytes hold an error */
+export function decodeOpenAiAnswer(provider: string, bytes: Buffer): ChatAnswer {
+  const body = tryParseFields(bytes.toString());
+  if (body === null) throw malformed(provider, 'a body that is not a JSON object');
+  if (isFields(body['error'])) throw reportedFailure(provider, body['error']['code']);
+  const choices = body['choices'];
+  const choice: unknown = Array.isArray(choices) ? choices[0] : null;
+  if (!isFields(choice) || !isFields(choice['message'])) throw malformed(provider, 'without a choice');
+  const message = choice['message'];
+  return {
+    text: textOf(message['content']),
+    reasoning: toText(message['reasoning_content']) || toText(message['reasoning']),
+    refusal: toText(message['refusal']),
+    toolCalls: toFieldsList(message['tool_calls']).map(decodeToolCall),
+    finishReason: decodeFinishReason(choice['finish_reason']),
+    usage: decodeOpenAiUsage(body['usage']) ?? NO_TOKEN_USAGE,
+    responseId: toWord(body['id']),
+    modelReported: toWord(body['model']),
+    loadMs: null,
+    wire: bytes,
+  };
+}
+
+/** OpenAI's usage object; null when there is none. Cached and reasoning tokens lie inside the two sums. */
+export function decodeOpenAiUsage(value: unknown): TokenUsage | null {
+  if (!isFields(value)) return null;
+  const prompt = toFields(value['prompt_tokens_details']);
+  const completion = toFields(value['completion_tokens_details']);
+  return {
+    promptTokens: toCount(value['prompt_tokens']),
+    completionTokens: toCount(value['completion_tokens']),
+    cachedTokens: toCount(prompt['cached_tokens']) ?? toCount(value['prompt_cache_hit_tokens']),
+    cacheWriteTokens: toCount(prompt['cache_write_tokens']),
+    reasoningTokens: toCount(completion['reasoning_tokens']),
+    isEstimated: false,
+  };
+}
+
+/** Reads the server-sent chunks of an OpenAI-compatible server; each is parsed once. */
+export class OpenAiStreamReader {
+  readonly #provider: string;
+  readonly #frames: SseReader;
+  #hasBegun = false;
+  #hasEnded = false;
+
+  constructor(provider: string) {
+    this.#provider = provider;
+    this.#frames = new SseReader(provider);
+  }
+
+  /** @throws {TallyrankError} `upstream_malformed`, `upstream_failed` */
+  push(bytes: Buffer): AnswerPart[] {
+    return this.#decode(this.#frames.push(bytes));
+  }
+
+  /** @throws {TallyrankError} `upstream_cut` when the answer had not come to its end */
+  end(): AnswerPart[] {
+    const parts = this.#decode(this.#frames.end());
+    if (!this.#hasBegun) throw malformed(this.#provider, 'nothing of its protocol');
+    if (!this.#hasEnded) throw cutOff(this.#provider);
+    return parts;
+  }
+
+  #decode(events: readonly string[]): AnswerPart[] {
+    const parts: AnswerPart[] = [];
+    for (const data of events) {
+      if (data === '[DONE]') {
+        this.#hasEnded = true;
+        continue;
+      }
+      const chunk = tryParseFields(data);
+      if (chunk === null) throw malformed(this.#provider, 'an event that is not a JSON object');
+      if (chunk['error']) throw reportedFailure(this.#provider, toFields(chunk['error'])['code']);
+      this.#hasBegun = true;
+      const part = decodeChunk(chunk, data);
+      if (part.finishReason !== null) this.#hasEnded = true;
+      parts.push(part);
+    }
+    return parts;
+  }
+}
+
+function decodeChunk(chunk: Fields, data: string): AnswerPart {
+  const choices = toFieldsList(chunk['choices']);
+  const usage = decodeOpenAiUsage(chunk['usage']);
+  const base = {
+    ...EMPTY_PART,
+    usage,
+    usageWire: usage === null ? null : toFields(chunk['usage']),
+    responseId: toWord(chunk['id']),
+    modelReported: toWord(chunk['model']),
+  };
+  // The record follows the first choice; further ones only pass by.
+  const choice = choices.find((each) => (each['index'] ?? 0) === 0);
+  if (choices.length === 0 && usage !== null) return base;
+  // We write the usage chunk ourselves; a usage that rides on a choice would be counted twice by the client.
+  const wire = usage === null ? data : JSON.stringify({ ...chunk, usage: null });
+  if (choice === undefined) return { ...base, wire };
+  const delta = toFields(choice['delta']);
+  return {
+    ...base,
+    text: textOf(delta['content']),
+    reasoning: toText(delta['reasoning_content']) || toText(delta['reasoning']),
+    refusal: toText(delta['refusal']),
+    toolCalls: delta['tool_calls'] ? toFieldsList(delta['tool_calls']).map(decodeToolCallDelta) : [],
+    finishReason: decodeFinishReason(choice['finish_reason']),
+    wire,
+  };
+}
+
+function decodeToolCall(call: Fields): ToolCall {
+  const called = toFields(call['function'] ?? call['custom']);
+  return {
+    id: toText(call['id']),
+    name: toText(called['name']),
+    // A custom tool takes free text; an object is what some servers send in place of a text.
+    arguments:
+      call['type'] === 'custom'
+        ? JSON.stringify(called['input'] ?? '')
+        : typeof called['arguments'] === 'object'
+          ? JSON.stringify(called['arguments'])
+          : toText(called['arguments']),
+  };
+}
+
+function decodeToolCallDelta(call: Fields, at: number): ToolCallDelta {
+  const called = toFields(call['function']);
+  return {
+    index: toCount(call['index']) ?? at,
+    id: toWord(call['id']),
+    name: toWord(called['name']),
+    arguments: toText(called['arguments']),
+  };
+}
+
+/** A content that is a text, or parts of which some are texts (Mistral's way). */
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content;
+  return toFieldsList(content)
+    .map((part) => toText(part['text']))
+    .join('');
+}
+
+const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool_calls',
+  function_call: 'tool_calls',
+  content_filter: 'content_filter',
+  refusal: 'refusal',
+};
+
+function decodeFinishReason(reason: unknown): FinishReason | null {
+  if (typeof reason !== 'string') return null;
+  // A word that we do not know still says that the answer has ended.
+  return FINISH_REASONS[reason] ?? (reason.includes('length') ? 'length' : 'stop');
+}

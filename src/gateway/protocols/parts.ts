@@ -1,0 +1,66 @@
+import { TallyrankError } from '../../core/errors.ts';
+import type { ChatMessage, ChatRequest } from '../chat.ts';
+import type { Fields } from './fields.ts';
+import { toFields, toFieldsList, toText } from './fields.ts';
+
+/** An image of a message: bytes in base64, or an address. */
+export type ImagePart =
+  | { readonly mediaType: string; readonly base64: string; readonly url: null }
+  | { readonly mediaType: null; readonly base64: null; readonly url: string };
+
+const DATA_URL = /^data:([a-z]+\/[a-z0-9.+-]+);base64,/i;
+
+/** The texts of a message's content, joined by newlines. */
+export function textOfMessage(message: ChatMessage): string {
+  const { content } = message;
+  if (typeof content === 'string') return content;
+  return toFieldsList(content)
+    .map((part) => toText(part['text']))
+    .filter((text) => text !== '')
+    .join('\n');
+}
+
+/** True for a part that holds an image, in the words of the protocols that our clients speak. */
+export function isImagePart(part: Fields): boolean {
+  return part['type'] === 'image_url' || part['type'] === 'input_image' || part['type'] === 'image';
+}
+
+/**
+ * The image of an `image_url` part.
+ *
+ * @throws {TallyrankError} `bad_request` when it is neither base64 in a data URL nor an http(s) address
+ */
+export function imageOfPart(part: Fields): ImagePart {
+  const given = part['image_url'];
+  const url = typeof given === 'string' ? given : toText(toFields(given)['url']);
+  const match = DATA_URL.exec(url);
+  if (match)
+    return { mediaType: (match[1] ?? '').toLowerCase(), base64: url.slice(match[0].length), url: null };
+  if (/^https?:\/\//i.test(url)) return { mediaType: null, base64: null, url };
+  throw new TallyrankError(
+    'bad_request',
+    'image_url.url must be an http(s) address or a data URL such as data:image/png;base64,….',
+    { param: 'messages' },
+  );
+}
+
+/** @throws {TallyrankError} `bad_request` for a part that the chosen model's protocol cannot carry */
+export function refusePart(part: Fields, provider: string): never {
+  throw new TallyrankError(
+    'bad_request',
+    `The provider ${provider} takes no part of type "${toText(part['type']).slice(0, 40)}"; send text or images.`,
+    { param: 'messages' },
+  );
+}
+
+/** @throws {TallyrankError} `bad_request` when several answers are asked of a protocol that gives one */
+export function refuseManyChoices(request: ChatRequest, provider: string): void {
+  if ((request.n ?? 1) <= 1) return;
+  throw new TallyrankError(
+    'bad_request',
+    `The provider ${provider} gives one answer at a time; leave n out.`,
+    {
+      param: 'n',
+    },
+  );
+}

@@ -1,0 +1,49 @@
+import type { RequiredAbilities } from '../core/model-catalog.ts';
+import { POLICIES } from '../core/policy.ts';
+import type { ChatRequest } from './chat.ts';
+import { toFieldsList, toText } from './protocols/fields.ts';
+import { stringifyRequest } from './protocols/openai.ts';
+import { isImagePart } from './protocols/parts.ts';
+
+/** The virtual models: names of policies that choose a real one. */
+export const AUTO_MODELS: readonly string[] = Object.keys(POLICIES);
+
+/** Characters of a token of English prose, roughly; only used to leave out models with a small context. */
+const CHARACTERS_PER_TOKEN = 4;
+
+/** What the request asks of a model. */
+export function needsOf(request: ChatRequest): RequiredAbilities {
+  let length = 0;
+  let needsImages = false;
+  for (const { content } of request.messages) {
+    if (typeof content === 'string') {
+      length += content.length;
+      continue;
+    }
+    for (const part of toFieldsList(content)) {
+      if (isImagePart(part)) needsImages = true;
+      else length += toText(part['text']).length;
+    }
+  }
+  return {
+    needsTools: (request.tools?.length ?? 0) > 0 && request.tool_choice !== 'none',
+    needsImages,
+    promptTokens: Math.ceil(length / CHARACTERS_PER_TOKEN),
+  };
+}
+
+/** Longest data URL that the record keeps; the bytes of an image would fill the store and tell nobody anything. */
+const DATA_URL_LENGTH_MAX = 200;
+
+/** The conversation for the record; a single plain prompt is a conversation of its own and needs none. */
+export function conversationOf(request: ChatRequest, hasImages: boolean): string | null {
+  const [first, second] = request.messages;
+  if (second === undefined && first?.role === 'user' && typeof first.content === 'string') return null;
+  return stringifyRequest(request.messages, hasImages ? cutDataUrl : undefined);
+}
+
+function cutDataUrl(_key: string, value: unknown): unknown {
+  if (typeof value !== 'string' || value.length <= DATA_URL_LENGTH_MAX || !value.startsWith('data:'))
+    return value;
+  return `${value.slice(0, value.indexOf(',') + 1)}…`;
+}

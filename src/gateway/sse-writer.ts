@@ -1,0 +1,69 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+
+/**
+ * Server-sent events to a client, in order. A client that reads slowly is waited for, so that an answer
+ * never piles up in memory.
+ */
+export class SseWriter {
+  readonly #response: ServerResponse;
+  #held = '';
+
+  constructor(response: ServerResponse, headers: Readonly<Record<string, string | number | string[]>>) {
+    this.#response = response;
+    response.writeHead(200, {
+      ...headers,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      connection: 'keep-alive',
+      // Proxies of the nginx family would collect the stream otherwise.
+      'x-accel-buffering': 'no',
+    });
+  }
+
+  /** True when the client is gone. */
+  get isClosed(): boolean {
+    return this.#response.destroyed;
+  }
+
+  /** Keeps an event back until something follows it or the stream ends: the end waits for the record. */
+  hold(data: string): void {
+    this.#held += frame(data);
+  }
+
+  /** The event, after those that were held: something follows them, so they were not the end. */
+  released(data: string): string {
+    if (this.#held === '') return frame(data);
+    const text = this.#held + frame(data);
+    this.#held = '';
+    return text;
+  }
+
+  /** Sends frames in one piece; resolves when the client can take more, or is gone. */
+  async send(frames: string): Promise<void> {
+    if (this.isClosed || this.#response.write(frames)) return;
+    // A client that leaves while we wait ends the waiting with the failure that its own `close` handler sees.
+    const left = new AbortController();
+    const onClose = (): void => left.abort();
+    this.#response.once('close', onClose);
+    try {
+      await once(this.#response, 'drain', { signal: left.signal });
+    } catch (error) {
+      if (!left.signal.aborted) throw error;
+    } finally {
+      this.#response.removeListener('close', onClose);
+    }
+  }
+
+  /** Sends what was held and the last frames, and ends the answer. */
+  end(frames: string): void {
+    if (this.isClosed) return;
+    this.#response.end(this.#held + frames);
+    this.#held = '';
+  }
+}
+
+/** One event. `data` must not hold a line break; JSON on one line does not. */
+export function frame(data: string): string {
+  return `data: ${data}\n\n`;
+}

@@ -1,0 +1,34 @@
+// The library: every public name, by hand. What is not here may change without notice.
+
+export type { LoadedConfig, LoadOptions } from './config/load.ts';
+export { loadConfig } from './config/load.ts';
+export type { CandidateScore, Decision, DecisionCause } from './core/decision.ts';
+export type { ErrorCode, Fault } from './core/errors.ts';
+export { TallyrankError } from './core/errors.ts';
+export type { Logger } from './core/log.ts';
+export type { CatalogModel, RequiredAbilities } from './core/model-catalog.ts';
+export { ModelCatalog } from './core/model-catalog.ts';
+export type { Price, PriceBookOptions, PriceOverride } from './core/price-book.ts';
+export { PriceBook } from './core/price-book.ts';
+export type { PromptMessage } from './core/prompt-text.ts';
+export type { RankedModel, ScorePart, Snapshot, UseCaseRanking } from './core/snapshot.ts';
+export type { Timeframe } from './core/timeframe.ts';
+export { parseTimeframe } from './core/timeframe.ts';
+export type { TokenUsage, UsageRecord } from './core/usage-record.ts';
+export type { UseCase } from './core/use-case.ts';
+export type { Analysis, UseCaseAnalyzerOptions } from './discovery/use-case-analyzer.ts';
+export { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
+export type { CompareAnswer, RankedModelAnswer, RankingsAnswer } from './ranking/answers.ts';
+export type { ModelRankerOptions } from './ranking/model-ranker.ts';
+export { ModelRanker } from './ranking/model-ranker.ts';
+export type { SavingsAnswer } from './ranking/savings.ts';
+export type { RoutingMessage } from './routing/message.ts';
+export type { RoutingEngineOptions, RuleAction, RulePredicate } from './routing/routing-engine.ts';
+export { RoutingEngine } from './routing/routing-engine.ts';
+export type { RunningServer } from './server.ts';
+export { startServer } from './server.ts';
+export type { Database, OpenDatabaseOptions } from './store/database.ts';
+export { openDatabase } from './store/database.ts';
+export type { RequestFacts } from './tracker/request-facts.ts';
+export type { UsageTrackerOptions } from './tracker/usage-tracker.ts';
+export { UsageTracker } from './tracker/usage-tracker.ts';

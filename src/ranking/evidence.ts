@@ -1,0 +1,200 @@
+import type { EvidenceRow, QualityEvidenceRow } from '../store/queries/ranking-evidence.ts';
+import type { LatencyBins } from './latency-bins.ts';
+import { addBins, latencyBin } from './latency-bins.ts';
+
+/** What one model did in one use case, as sums: all that its ranking is computed from. Sums of two add up. */
+export interface ModelEvidence {
+  readonly modelId: string;
+  readonly requestCount: number;
+  readonly successCount: number;
+  /** Failures of the provider or the model; a caller's or our own count for nobody. */
+  readonly failureCount: number;
+  /** Requests whose client named a session: the only ones in which a re-ask can be seen. */
+  readonly sessionCount: number;
+  readonly latencyCount: number;
+  readonly latencySumMs: number;
+  readonly latencyBins: LatencyBins;
+  readonly pricedCount: number;
+  readonly costSumUsd: number;
+  readonly costSquareSum: number;
+  readonly tokenCount: number;
+  readonly promptTokenSum: number;
+  readonly completionTokenSum: number;
+  readonly followUpCount: number;
+  /** Re-asked or corrected. */
+  readonly reAskCount: number;
+  readonly marks: Readonly<Record<Mark, MarkEvidence>>;
+}
+
+/** What a session shows of a request, worst first; a request has one mark at most. */
+export type Mark = 'abandoned' | 'reAsked' | 'untroubled' | 'unseen';
+
+/** Requests of one mark, those with explicit feedback apart. */
+export interface MarkEvidence {
+  /** Without explicit feedback. */
+  readonly silentCount: number;
+  readonly feedbackCount: number;
+  readonly feedbackSum: number;
+  readonly feedbackSquareSum: number;
+}
+
+export const MARKS: readonly Mark[] = ['abandoned', 'reAsked', 'untroubled', 'unseen'];
+
+/** Evidence by use case, then by model. */
+export type EvidenceBook = ReadonlyMap<string, ReadonlyMap<string, ModelEvidence>>;
+
+const NO_MARK: MarkEvidence = { silentCount: 0, feedbackCount: 0, feedbackSum: 0, feedbackSquareSum: 0 };
+
+/** A model of which nothing is known. */
+export function noEvidence(modelId: string): ModelEvidence {
+  return {
+    modelId,
+    requestCount: 0,
+    successCount: 0,
+    failureCount: 0,
+    sessionCount: 0,
+    latencyCount: 0,
+    latencySumMs: 0,
+    latencyBins: new Map(),
+    pricedCount: 0,
+    costSumUsd: 0,
+    costSquareSum: 0,
+    tokenCount: 0,
+    promptTokenSum: 0,
+    completionTokenSum: 0,
+    followUpCount: 0,
+    reAskCount: 0,
+    marks: { abandoned: NO_MARK, reAsked: NO_MARK, untroubled: NO_MARK, unseen: NO_MARK },
+  };
+}
+
+function addEvidence(one: ModelEvidence, other: ModelEvidence): ModelEvidence {
+  return {
+    modelId: one.modelId,
+    requestCount: one.requestCount + other.requestCount,
+    successCount: one.successCount + other.successCount,
+    failureCount: one.failureCount + other.failureCount,
+    sessionCount: one.sessionCount + other.sessionCount,
+    latencyCount: one.latencyCount + other.latencyCount,
+    latencySumMs: one.latencySumMs + other.latencySumMs,
+    latencyBins: addBins(one.latencyBins, other.latencyBins),
+    pricedCount: one.pricedCount + other.pricedCount,
+    costSumUsd: one.costSumUsd + other.costSumUsd,
+    costSquareSum: one.costSquareSum + other.costSquareSum,
+    tokenCount: one.tokenCount + other.tokenCount,
+    promptTokenSum: one.promptTokenSum + other.promptTokenSum,
+    completionTokenSum: one.completionTokenSum + other.completionTokenSum,
+    followUpCount: one.followUpCount + other.followUpCount,
+    reAskCount: one.reAskCount + other.reAskCount,
+    marks: {
+      abandoned: addMarks(one.marks.abandoned, other.marks.abandoned),
+      reAsked: addMarks(one.marks.reAsked, other.marks.reAsked),
+      untroubled: addMarks(one.marks.untroubled, other.marks.untroubled),
+      unseen: addMarks(one.marks.unseen, other.marks.unseen),
+    },
+  };
+}
+
+export function addMarks(one: MarkEvidence, other: MarkEvidence): MarkEvidence {
+  return {
+    silentCount: one.silentCount + other.silentCount,
+    feedbackCount: one.feedbackCount + other.feedbackCount,
+    feedbackSum: one.feedbackSum + other.feedbackSum,
+    feedbackSquareSum: one.feedbackSquareSum + other.feedbackSquareSum,
+  };
+}
+
+/** One finished request that no log knows of, for real-time updates. */
+export interface ObservedRequest {
+  readonly success: boolean;
+  readonly timeMs?: number | null | undefined;
+  /** Dollars; null or left out when no price is known. */
+  readonly cost?: number | null | undefined;
+}
+
+export function evidenceOfRequest(modelId: string, request: ObservedRequest): ModelEvidence {
+  const timeMs = request.success ? (request.timeMs ?? null) : null;
+  const costUsd = request.cost ?? null;
+  return {
+    ...noEvidence(modelId),
+    requestCount: 1,
+    successCount: request.success ? 1 : 0,
+    failureCount: request.success ? 0 : 1,
+    latencyCount: timeMs === null ? 0 : 1,
+    latencySumMs: timeMs ?? 0,
+    latencyBins: timeMs === null ? new Map() : new Map([[latencyBin(timeMs), 1]]),
+    pricedCount: costUsd === null ? 0 : 1,
+    costSumUsd: costUsd ?? 0,
+    costSquareSum: (costUsd ?? 0) ** 2,
+  };
+}
+
+/** The same book with the evidence of one model in one use case added. */
+export function addToBook(book: EvidenceBook, useCase: string, added: ModelEvidence): EvidenceBook {
+  const models = new Map(book.get(useCase));
+  const known = models.get(added.modelId);
+  models.set(added.modelId, known ? addEvidence(known, added) : added);
+  return new Map(book).set(useCase, models);
+}
+
+export function mergeBooks(one: EvidenceBook, other: EvidenceBook): EvidenceBook {
+  let merged = one;
+  for (const [useCase, models] of other) {
+    for (const evidence of models.values()) merged = addToBook(merged, useCase, evidence);
+  }
+  return merged;
+}
+
+/** Each model over all use cases. */
+export function totalsOf(book: EvidenceBook): ReadonlyMap<string, ModelEvidence> {
+  const totals = new Map<string, ModelEvidence>();
+  for (const models of book.values()) {
+    for (const evidence of models.values()) {
+      const known = totals.get(evidence.modelId);
+      totals.set(evidence.modelId, known ? addEvidence(known, evidence) : evidence);
+    }
+  }
+  return totals;
+}
+
+/** The store's rows as a book. A signal whose roll-up row is missing (another window) adds nothing. */
+export function bookOfRows(
+  rows: readonly EvidenceRow[],
+  qualityRows: readonly QualityEvidenceRow[],
+): EvidenceBook {
+  const quality = new Map<string, QualityEvidenceRow[]>();
+  for (const row of qualityRows) {
+    const key = `${row.useCase}\n${row.modelId}`;
+    quality.set(key, [...(quality.get(key) ?? []), row]);
+  }
+  const book = new Map<string, Map<string, ModelEvidence>>();
+  for (const row of rows) {
+    const models = book.get(row.useCase) ?? new Map<string, ModelEvidence>();
+    models.set(row.modelId, evidenceOfRow(row, quality.get(`${row.useCase}\n${row.modelId}`) ?? []));
+    book.set(row.useCase, models);
+  }
+  return book;
+}
+
+function evidenceOfRow(row: EvidenceRow, qualityRows: readonly QualityEvidenceRow[]): ModelEvidence {
+  const { useCase: _, ...sums } = row;
+  const marks: Record<Mark, MarkEvidence> = {
+    abandoned: NO_MARK,
+    reAsked: NO_MARK,
+    untroubled: NO_MARK,
+    unseen: NO_MARK,
+  };
+  let followUpCount = 0;
+  let reAskCount = 0;
+  let countedInSession = 0;
+  for (const seen of qualityRows) {
+    marks[seen.mark] = addMarks(marks[seen.mark], seen);
+    followUpCount += seen.followUpCount;
+    reAskCount += seen.reAskCount;
+    countedInSession += seen.sessionCount;
+  }
+  // Requests without any signal are not among the signals' rows: in a session, that is itself a sign.
+  const silent = Math.max(0, row.sessionCount - countedInSession);
+  const untroubled = addMarks(marks.untroubled, { ...NO_MARK, silentCount: silent });
+  return { ...sums, followUpCount, reAskCount, marks: { ...marks, untroubled } };
+}

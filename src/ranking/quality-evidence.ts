@@ -1,0 +1,114 @@
+import type { Moments, Prior } from '../stats/posterior.ts';
+import { NO_MOMENTS } from '../stats/posterior.ts';
+import type { Mark, MarkEvidence, ModelEvidence } from './evidence.ts';
+import { addMarks, MARKS, noEvidence } from './evidence.ts';
+
+/** A mark that says something of quality; `unseen` does not. */
+type SpeakingMark = Exclude<Mark, 'unseen'>;
+
+/**
+ * What a mark is taken to mean before anybody gave feedback, each worth 20 feedbacks. A re-ask is bad news but
+ * no proof; leaving early happens after good answers too; silence is what most good answers get.
+ */
+const MARK_PRIORS: Readonly<Record<SpeakingMark, Prior>> = {
+  abandoned: { mean: 0.5, weight: 20 },
+  reAsked: { mean: 0.35, weight: 20 },
+  untroubled: { mean: 0.8, weight: 20 },
+};
+
+/**
+ * The share of feedback's variance that marks are taken to explain before it is measured, worth 50 requests
+ * that have both. Larger, and unvalidated marks outvote people; smaller, and users without feedback learn
+ * nothing from their sessions.
+ */
+const AGREEMENT_PRIOR: Prior = { mean: 0.05, weight: 50 };
+
+/** How marks translate into quality, measured where requests have both a mark and explicit feedback. */
+export interface Calibration {
+  readonly expected: Readonly<Record<SpeakingMark, { readonly mean: number; readonly squareMean: number }>>;
+  /** Squared correlation of marks with feedback, shrunk; also the weight of one marked request, 0..1. */
+  readonly agreement: number;
+  /** The squared correlation as measured; null without pairs or without variance. */
+  readonly agreementMeasured: number | null;
+  /** Requests that have both. */
+  readonly pairCount: number;
+}
+
+/**
+ * Calibrates marks against explicit feedback over all models and use cases.
+ *
+ * expected[mark] = E[feedback | mark], shrunk to its prior. agreement = eta squared, the variance of feedback
+ * between marks over its whole variance (for two marks the squared point-biserial correlation), shrunk.
+ */
+export function calibrateMarks(models: Iterable<ModelEvidence>): Calibration {
+  let sums = noEvidence('').marks;
+  for (const { marks } of models) {
+    sums = {
+      abandoned: addMarks(sums.abandoned, marks.abandoned),
+      reAsked: addMarks(sums.reAsked, marks.reAsked),
+      untroubled: addMarks(sums.untroubled, marks.untroubled),
+      unseen: sums.unseen,
+    };
+  }
+  const speaking = [sums.abandoned, sums.reAsked, sums.untroubled];
+  const pairCount = speaking.reduce((total, mark) => total + mark.feedbackCount, 0);
+  const measured = correlationRatio(speaking);
+  return {
+    expected: {
+      abandoned: expectation(sums.abandoned, MARK_PRIORS.abandoned),
+      reAsked: expectation(sums.reAsked, MARK_PRIORS.reAsked),
+      untroubled: expectation(sums.untroubled, MARK_PRIORS.untroubled),
+    },
+    agreement:
+      measured === null
+        ? AGREEMENT_PRIOR.mean
+        : (AGREEMENT_PRIOR.weight * AGREEMENT_PRIOR.mean + pairCount * measured) /
+          (AGREEMENT_PRIOR.weight + pairCount),
+    agreementMeasured: measured,
+    pairCount,
+  };
+}
+
+/**
+ * Quality evidence of one model: each explicit feedback counts 1, each marked request without feedback counts
+ * `agreement` of an observation at the mark's expected quality. Requests with neither count nothing.
+ */
+export function qualityMoments(evidence: ModelEvidence, calibration: Calibration): Moments {
+  let { count, sum, squareSum } = NO_MOMENTS;
+  for (const mark of MARKS) {
+    const seen = evidence.marks[mark];
+    count += seen.feedbackCount;
+    sum += seen.feedbackSum;
+    squareSum += seen.feedbackSquareSum;
+    if (mark === 'unseen') continue;
+    const weight = seen.silentCount * calibration.agreement;
+    count += weight;
+    sum += weight * calibration.expected[mark].mean;
+    squareSum += weight * calibration.expected[mark].squareMean;
+  }
+  return { count, sum, squareSum };
+}
+
+function expectation(seen: MarkEvidence, prior: Prior): { mean: number; squareMean: number } {
+  const weight = prior.weight + seen.feedbackCount;
+  return {
+    mean: (prior.weight * prior.mean + seen.feedbackSum) / weight,
+    // Before feedback a quality is taken for a coin, whose square has the same mean.
+    squareMean: (prior.weight * prior.mean + seen.feedbackSquareSum) / weight,
+  };
+}
+
+function correlationRatio(marks: readonly MarkEvidence[]): number | null {
+  const count = marks.reduce((total, mark) => total + mark.feedbackCount, 0);
+  if (count < 2) return null;
+  const mean = marks.reduce((total, mark) => total + mark.feedbackSum, 0) / count;
+  const variance = marks.reduce((total, mark) => total + mark.feedbackSquareSum, 0) / count - mean * mean;
+  if (variance < 1e-9) return null;
+  const between = marks
+    .filter((mark) => mark.feedbackCount > 0)
+    .reduce((total, mark) => {
+      const deviation = mark.feedbackSum / mark.feedbackCount - mean;
+      return total + mark.feedbackCount * deviation * deviation;
+    }, 0);
+  return Math.min(1, between / count / variance);
+}

@@ -1,0 +1,224 @@
+import type { CandidateScore } from '../core/decision.ts';
+import type { CatalogModel, ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
+import { hasAbilities } from '../core/model-catalog.ts';
+import type { Policy } from '../core/policy.ts';
+import { viewRanking } from '../core/ranking-view.ts';
+import type { RankedModel, Snapshot, UseCaseRanking } from '../core/snapshot.ts';
+
+/** What models there are, and what they cost; the gateway's registry fits. */
+export interface ModelRegistry {
+  /** Replaced whole when providers come and go. */
+  readonly catalog: ModelCatalog;
+  isPriced(modelId: string): boolean;
+  /** Dollars of a typical request; null when no price is known. */
+  typicalCostUsd(modelId: string): number | null;
+  /** False while a provider is known to be away. */
+  health?(modelId: string): boolean;
+}
+
+/** What one policy does with one use case, for requests of equal needs; made once, read by every request. */
+export interface Plan {
+  /** What `modelIds[0]` rests on. */
+  readonly cause: 'ranking' | 'default' | 'prior';
+  /** The use case whose ranking was used, '*' for the one over all, null for none. */
+  readonly rankedBy: string | null;
+  /** All able models: candidates by score, others by score, then those without requests here. */
+  readonly modelIds: readonly string[];
+  /** The first of them: what a request gets that nothing diverts, made once. */
+  readonly firstIds: readonly string[];
+  /** The first so many are candidates; 0 without a ranking. */
+  readonly candidateCount: number;
+  readonly rows: readonly CandidateScore[];
+  readonly rankedModels: readonly RankedModel[];
+  /** Why `modelIds[0]`, for people. */
+  readonly reason: string;
+}
+
+/** Fallbacks beyond this are never reached: each costs the caller another failed try. */
+export const MODEL_IDS_MAX = 10;
+/** Rows of a decision beyond this tell nobody anything, and every one of them is stored. */
+const ROWS_MAX = 20;
+/** Different needs that plans are kept for; prompts longer than some context windows make few of them. */
+const PLANS_MAX = 2_000;
+
+/** All plans of one snapshot and one catalog. Thrown away with them. */
+export class PlanBook {
+  readonly #snapshot: Snapshot;
+  readonly #registry: ModelRegistry;
+  readonly #defaultModel: string | null;
+  /** Priced chat models that `auto` may take, in the order of the priors. */
+  readonly #eligible: readonly CatalogModel[];
+  readonly #plans = new Map<string, Plan>();
+
+  constructor(snapshot: Snapshot, registry: ModelRegistry, defaultModel: string | null) {
+    this.#snapshot = snapshot;
+    this.#registry = registry;
+    this.#defaultModel = defaultModel === null ? null : registry.catalog.canonicalId(defaultModel);
+    this.#eligible = registry.catalog.models
+      .filter((model) => model.isChat && model.isAutoAllowed && registry.isPriced(model.modelId))
+      .sort((one, other) => byPrior(one, other, registry));
+  }
+
+  /**
+   * The plan of a use case; null when no model may serve the request.
+   *
+   * @param isRanked  false leaves the rankings aside: the default model, else the order of the priors
+   */
+  plan(useCase: string, policy: Policy, needs: RequiredAbilities | undefined, isRanked = true): Plan | null {
+    let unable = '';
+    if (needs !== undefined) {
+      for (let at = 0; at < this.#eligible.length; at++) {
+        const model = this.#eligible[at];
+        if (model !== undefined && !hasAbilities(model, needs)) unable += `,${at}`;
+      }
+    }
+    const key = `${policy.name} ${useCase} ${unable}${isRanked ? '' : ' unranked'}`;
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const able =
+      needs === undefined ? this.#eligible : this.#eligible.filter((model) => hasAbilities(model, needs));
+    const plan = isRanked ? this.#ranked(useCase, policy, able) : this.#unranked(able);
+    if (plan === null) return null;
+    if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  /** Why {@link plan} found nobody, and what to do. */
+  emptyReason(): string {
+    const { models } = this.#registry.catalog;
+    if (models.length === 0) return 'No provider offers a model now; see GET /api/models.';
+    if (this.#eligible.length > 0) return 'No model that auto may use can do what this request needs.';
+    return 'auto uses only models with a known price, and there is none: declare prices, or name a model.';
+  }
+
+  #ranked(useCase: string, policy: Policy, able: readonly CatalogModel[]): Plan | null {
+    if (able.length === 0) return null;
+    const ableIds = new Set(able.map((model) => model.modelId));
+    const local = rankAble(this.#snapshot.rankings.get(useCase), policy, ableIds);
+    const overall = rankAble(this.#snapshot.overall, policy, ableIds);
+    const priors = this.#priorOrder(able);
+    const chosen = local.candidates.length > 0 ? local : overall;
+    const rest = [local, overall].flatMap(({ others, candidates }) => [...candidates, ...others]);
+    if (chosen.candidates.length === 0)
+      return this.#planOfPriors(priors, rest, `No model has enough evidence for "${useCase}" yet`);
+    const order = new Set([...chosen.candidates, ...chosen.others, ...rest].map((model) => model.modelId));
+    const modelIds = [...new Set([...order, ...priors])];
+    return {
+      cause: 'ranking',
+      rankedBy: chosen === local ? useCase : this.#snapshot.overall.useCase,
+      modelIds,
+      firstIds: modelIds.slice(0, MODEL_IDS_MAX),
+      candidateCount: chosen.candidates.length,
+      rows: rowsOf(chosen, this.#registry, ableIds),
+      rankedModels: chosen.models,
+      reason: reasonOf(chosen, useCase, chosen === local),
+    };
+  }
+
+  #unranked(able: readonly CatalogModel[]): Plan | null {
+    return able.length === 0 ? null : this.#planOfPriors(this.#priorOrder(able), [], 'No rule had an answer');
+  }
+
+  #planOfPriors(priors: readonly string[], seen: readonly RankedModel[], why: string): Plan {
+    const isDefault = this.#defaultModel !== null && priors[0] === this.#defaultModel;
+    const evidence = new Map(seen.map((model) => [model.modelId, model]));
+    return {
+      cause: isDefault ? 'default' : 'prior',
+      rankedBy: null,
+      modelIds: priors,
+      firstIds: priors.slice(0, MODEL_IDS_MAX),
+      candidateCount: 0,
+      rows: priors.slice(0, ROWS_MAX).map((modelId) => ({
+        modelId,
+        score: evidence.get(modelId)?.score ?? null,
+        isCandidate: false,
+        reason: evidence.get(modelId)?.notCandidateReason ?? 'no requests yet',
+      })),
+      rankedModels: seen,
+      reason: isDefault
+        ? `${why}: the configured default model.`
+        : `${why}: first in the order of the priors (local, then cheap, then big).`,
+    };
+  }
+
+  #priorOrder(able: readonly CatalogModel[]): readonly string[] {
+    const ids = able.map((model) => model.modelId);
+    const preferred = this.#defaultModel;
+    if (preferred === null || !ids.includes(preferred)) return ids;
+    return [preferred, ...ids.filter((id) => id !== preferred)];
+  }
+}
+
+/**
+ * Which model is tried first while nothing is known: local before paid (free, and the prompt stays at home),
+ * then cheaper, then bigger; then by name.
+ */
+function byPrior(one: CatalogModel, other: CatalogModel, registry: ModelRegistry): number {
+  if (one.isLocal !== other.isLocal) return one.isLocal ? -1 : 1;
+  const costUsd = (registry.typicalCostUsd(one.modelId) ?? 0) - (registry.typicalCostUsd(other.modelId) ?? 0);
+  if (costUsd !== 0) return costUsd;
+  const size = (other.parameterBillions ?? 0) - (one.parameterBillions ?? 0);
+  if (size !== 0) return size;
+  return one.modelId < other.modelId ? -1 : 1;
+}
+
+interface AbleRanking {
+  readonly candidates: readonly RankedModel[];
+  readonly others: readonly RankedModel[];
+  readonly models: readonly RankedModel[];
+  /** Ranked models that may not serve this request. */
+  readonly left: readonly RankedModel[];
+  readonly note: string | null;
+}
+
+/** The ranking among the models that may serve: the best of those is what the others are measured by. */
+function rankAble(
+  ranking: UseCaseRanking | undefined,
+  policy: Policy,
+  ableIds: ReadonlySet<string>,
+): AbleRanking {
+  const ranked = ranking?.models ?? [];
+  const view = viewRanking(
+    ranked.filter((model) => ableIds.has(model.modelId)),
+    policy,
+  );
+  return {
+    candidates: view.models.filter((model) => model.isCandidate),
+    others: view.models.filter((model) => !model.isCandidate),
+    models: view.models,
+    left: ranked.filter((model) => !ableIds.has(model.modelId)),
+    note: view.note,
+  };
+}
+
+function rowsOf(
+  ranking: AbleRanking,
+  registry: ModelRegistry,
+  ableIds: ReadonlySet<string>,
+): CandidateScore[] {
+  const rows = [...ranking.candidates, ...ranking.others, ...ranking.left].slice(0, ROWS_MAX);
+  return rows.map((model) => ({
+    modelId: model.modelId,
+    score: model.score,
+    isCandidate: model.isCandidate && ableIds.has(model.modelId),
+    reason: ableIds.has(model.modelId) ? model.notCandidateReason : whyNotAble(model.modelId, registry),
+  }));
+}
+
+function whyNotAble(modelId: string, registry: ModelRegistry): string {
+  const model = registry.catalog.get(modelId);
+  if (model === null) return 'not offered by any provider now';
+  if (!model.isChat) return 'not a chat model';
+  if (!model.isAutoAllowed) return 'kept out of auto';
+  return registry.isPriced(modelId) ? 'lacks an ability that the request needs' : 'no price known';
+}
+
+function reasonOf(ranking: AbleRanking, useCase: string, isOfUseCase: boolean): string {
+  const best = ranking.candidates[0];
+  const scope = isOfUseCase
+    ? `for "${useCase}"`
+    : `over all use cases, since "${useCase}" has too little evidence of its own`;
+  const choice = `Best score (${best?.score?.toFixed(1) ?? '-'}) of ${ranking.candidates.length} candidate(s) ${scope}.`;
+  return ranking.note === null ? choice : `${choice} ${ranking.note}`;
+}

@@ -1,0 +1,317 @@
+import { randomInt } from 'node:crypto';
+import type { Classification } from '../core/classifier.ts';
+import type { Decision } from '../core/decision.ts';
+import { TallyrankError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Policy, PolicyTable } from '../core/policy.ts';
+import { isAutoName, POLICIES, policyOf } from '../core/policy.ts';
+import { classifiedText, toPromptText } from '../core/prompt-text.ts';
+import type { RankedModel, Snapshot } from '../core/snapshot.ts';
+import { starterSnapshot } from '../core/starter-snapshot.ts';
+import { createRandom } from '../stats/random.ts';
+import type { ExplorationSettings, UniformSource } from './exploration.ts';
+import { bestPropensity, drawModel, Exploration } from './exploration.ts';
+import type { ClassifiedMessage, RoutingMessage } from './message.ts';
+import { explicitModel } from './message.ts';
+import type { ModelRegistry, Plan } from './plan.ts';
+import { MODEL_IDS_MAX, PlanBook } from './plan.ts';
+import type { SnapshotSource } from './snapshot-holder.ts';
+import { SnapshotHolder } from './snapshot-holder.ts';
+
+export type RulePredicate = (message: ClassifiedMessage) => boolean | Promise<boolean>;
+
+type RuleChoice = string | readonly string[] | null | undefined;
+
+/** A model id, several in the order of fallback, or null to leave the message to the next rule. */
+export type RuleAction = (message: ClassifiedMessage) => RuleChoice | Promise<RuleChoice>;
+
+export interface Rule {
+  readonly name: string;
+  /** Higher comes first. */
+  readonly priority: number;
+  readonly predicate: RulePredicate;
+  readonly action: RuleAction;
+}
+
+/** Name and priority of the rule that ships: classify, then the best candidate of the ranking. */
+const DATA_DRIVEN_RULE = { name: 'data-driven-routing', priority: 95 } as const;
+
+export interface RoutingEngineOptions {
+  /** Default: the starter snapshot, which has no rankings. */
+  readonly snapshots?: SnapshotSource | undefined;
+  /** Default: a tenth of the data-driven decisions. */
+  readonly exploration?: ExplorationSettings | undefined;
+  readonly random?: UniformSource | undefined;
+  /** The model of day zero, by any of its names; null takes the order of the priors. */
+  readonly defaultModel?: string | null | undefined;
+  readonly rules?: readonly Rule[] | undefined;
+  readonly policies?: PolicyTable | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/** A decision with what it rests on. Nothing was left to chance for it and nobody was called. */
+export interface Explanation extends Decision {
+  /** The ranking rows that were read, as the policy sees them; empty when none was. */
+  readonly rankedModels: readonly RankedModel[];
+  /** The use case whose ranking was read, '*' for the one over all, null for none. */
+  readonly rankedBy: string | null;
+  /** Share of such requests that would take a random able model instead; 0 where none does. */
+  readonly explorationShare: number;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly priority: number;
+  /** null for the data-driven rule, which needs no callbacks. */
+  readonly rule: Rule | null;
+}
+
+/** What every decision about one message says. */
+interface Frame {
+  readonly snapshot: Snapshot;
+  readonly classification: Classification;
+  readonly policy: Policy;
+}
+
+/**
+ * Chooses a model for a message: an explicitly named one, else the first rule by priority that has an answer,
+ * else the default model or the order of the priors. Reads one immutable snapshot and never waits for a store.
+ */
+export class RoutingEngine {
+  readonly #registry: ModelRegistry;
+  readonly #snapshots: SnapshotSource;
+  readonly #exploration: ExplorationSettings;
+  readonly #random: UniformSource;
+  readonly #defaultModel: string | null;
+  readonly #policies: PolicyTable;
+  readonly #logger: Logger | null;
+  #entries: readonly Entry[] = [{ ...DATA_DRIVEN_RULE, rule: null }];
+  #book: { readonly snapshot: Snapshot; readonly catalog: unknown; readonly plans: PlanBook } | null = null;
+  #ruleFailureCount = 0;
+
+  constructor(registry: ModelRegistry, options: RoutingEngineOptions = {}) {
+    this.#registry = registry;
+    this.#snapshots = options.snapshots ?? new SnapshotHolder(starterSnapshot());
+    this.#exploration = options.exploration ?? new Exploration();
+    this.#random = options.random ?? createRandom(randomInt(2 ** 47));
+    this.#defaultModel = options.defaultModel ?? null;
+    this.#policies = options.policies ?? POLICIES;
+    this.#logger = options.logger ?? null;
+    for (const rule of options.rules ?? []) this.#put(rule.name, rule.priority, rule);
+  }
+
+  /**
+   * Adds a rule; one of the same name is replaced, the data-driven one included. Rules above 95 win over the
+   * data-driven rule, rules below serve what it has no answer for. A rule that throws is passed over, counted
+   * and logged.
+   *
+   * @throws {RangeError} unless the priority is a finite number
+   */
+  addRule(name: string, priority: number, predicate: RulePredicate, action: RuleAction): void {
+    this.#put(name, priority, { name, priority, predicate, action });
+  }
+
+  /** @returns false when there was no such rule */
+  removeRule(name: string): boolean {
+    const left = this.#entries.filter((entry) => entry.name !== name);
+    const isRemoved = left.length < this.#entries.length;
+    this.#entries = left;
+    return isRemoved;
+  }
+
+  /** The rules in the order in which they are asked. */
+  rules(): readonly { readonly name: string; readonly priority: number }[] {
+    return this.#entries.map(({ name, priority }) => ({ name, priority }));
+  }
+
+  /** Rules that threw since the start. */
+  get ruleFailureCount(): number {
+    return this.#ruleFailureCount;
+  }
+
+  /**
+   * Decides which model answers `message`.
+   *
+   * @throws {TallyrankError} `unknown_model`, `ambiguous_model` (an explicit name), `bad_request` (an unknown
+   *   policy), `no_candidate` (no priced, able model)
+   */
+  async route(message: RoutingMessage): Promise<Decision> {
+    return (await this.#decide(message, this.#random)).decision;
+  }
+
+  /**
+   * What `route` would decide without exploration, and on what grounds. `propensity` is that of the choice
+   * shown. Rules are asked; no provider is.
+   *
+   * @throws {TallyrankError} as `route`
+   */
+  async explain(message: RoutingMessage): Promise<Explanation> {
+    const { decision, plan } = await this.#decide(message, null);
+    return {
+      ...decision,
+      rankedModels: plan?.rankedModels ?? [],
+      rankedBy: plan?.rankedBy ?? null,
+      explorationShare: plan === null ? 0 : this.#exploration.share,
+    };
+  }
+
+  async #decide(
+    message: RoutingMessage,
+    random: UniformSource | null,
+  ): Promise<{ decision: Decision; plan: Plan | null }> {
+    const snapshot = this.#snapshots.current;
+    const text = message.text ?? toPromptText(message.content);
+    const policy = this.#policyFor(message);
+    const named = explicitModel(message, text, this.#registry.catalog);
+    const frame: Frame = {
+      snapshot,
+      policy,
+      classification: snapshot.classifier.classify(classifiedText(text)),
+    };
+    if (named !== null) return { decision: explicitDecision(frame, named.modelId), plan: null };
+    const { useCase, confidence: useCaseConfidence } = frame.classification;
+    const plans = this.#plansOf(snapshot);
+    const plan = plans.plan(useCase, policy, message.needs);
+    const isUnnamed = message.routing?.explicit !== true || isAutoName(message.routing.model ?? '');
+    let classified: ClassifiedMessage | null = null;
+    for (const { name, rule } of this.#entries) {
+      if (rule === null) {
+        if (isUnnamed && plan !== null && plan.candidateCount > 0) {
+          return { decision: this.#planned(frame, plan, name, random), plan };
+        }
+        continue;
+      }
+      classified ??= {
+        ...message,
+        text,
+        routing: { ...message.routing, explicit: !isUnnamed },
+        useCase,
+        useCaseConfidence,
+      };
+      const modelIds = await this.#ask(rule, classified);
+      if (modelIds.length > 0) return { decision: ruleDecision(frame, name, modelIds), plan: null };
+    }
+    // Here the rule of the rankings had no answer, was taken out, or did not apply.
+    const last = plan?.candidateCount === 0 ? plan : plans.plan(useCase, policy, message.needs, false);
+    if (last === null) throw new TallyrankError('no_candidate', plans.emptyReason(), { param: 'model' });
+    return { decision: this.#planned(frame, last, null, isUnnamed ? random : null), plan: last };
+  }
+
+  /** The models that a rule chose and that can be called; empty when it passes. */
+  async #ask(rule: Rule, message: ClassifiedMessage): Promise<readonly string[]> {
+    try {
+      if (!(await rule.predicate(message))) return [];
+      const choice = await rule.action(message);
+      const names: readonly string[] = typeof choice === 'string' ? [choice] : (choice ?? []);
+      const { catalog } = this.#registry;
+      return names.map((name) => catalog.canonicalId(name)).filter((id) => catalog.get(id)?.isChat === true);
+    } catch (error) {
+      this.#ruleFailureCount++;
+      this.#logger?.warn({ err: error, rule: rule.name }, 'A routing rule failed and was passed over.');
+      return [];
+    }
+  }
+
+  #planned(frame: Frame, plan: Plan, ruleName: string | null, random: UniformSource | null): Decision {
+    const open = this.#healthyOf(plan.modelIds);
+    const bestId = open[0] as string;
+    const { share } = this.#exploration;
+    const draw =
+      random === null || share === 0
+        ? { modelId: bestId, propensity: bestPropensity(open.length, share), isExploration: false }
+        : drawModel(bestId, open, share, random);
+    const isElsewhere = draw.modelId !== bestId;
+    return {
+      cause: isElsewhere ? 'exploration' : plan.cause,
+      ruleName,
+      policy: frame.policy.name,
+      useCase: frame.classification.useCase,
+      useCaseConfidence: frame.classification.confidence,
+      modelIds: chosenFirst(draw.modelId, plan),
+      candidates: plan.rows,
+      propensity: draw.propensity,
+      isExploration: draw.isExploration,
+      runId: frame.snapshot.runId,
+      snapshotVersion: frame.snapshot.version,
+      reason: this.#reasonOf(plan, bestId, isElsewhere),
+    };
+  }
+
+  #reasonOf(plan: Plan, bestId: string, isElsewhere: boolean): string {
+    if (isElsewhere) {
+      return `Exploration: a share of ${this.#exploration.share} of the requests takes a random able model.`;
+    }
+    if (bestId === plan.modelIds[0]) return plan.reason;
+    return `${plan.modelIds[0]} is away; ${bestId} is next in the order of fallback.`;
+  }
+
+  /** Models whose provider is not known to be away; all of them when every one is. */
+  #healthyOf(modelIds: readonly string[]): readonly string[] {
+    const registry = this.#registry;
+    if (registry.health === undefined) return modelIds;
+    const isHealthy = (id: string): boolean => registry.health?.(id) !== false;
+    if (modelIds.every(isHealthy)) return modelIds;
+    const healthy = modelIds.filter(isHealthy);
+    return healthy.length > 0 ? healthy : modelIds;
+  }
+
+  #policyFor(message: RoutingMessage): Policy {
+    const named =
+      message.model && isAutoName(message.model) && message.model !== 'auto' ? message.model : null;
+    return policyOf(named ?? message.policy ?? 'auto', this.#policies);
+  }
+
+  #plansOf(snapshot: Snapshot): PlanBook {
+    const { catalog } = this.#registry;
+    if (this.#book?.snapshot !== snapshot || this.#book.catalog !== catalog) {
+      this.#book = { snapshot, catalog, plans: new PlanBook(snapshot, this.#registry, this.#defaultModel) };
+    }
+    return this.#book.plans;
+  }
+
+  #put(name: string, priority: number, rule: Rule): void {
+    if (!Number.isFinite(priority)) throw new RangeError(`the priority of rule ${name} must be a number`);
+    const others = this.#entries.filter((entry) => entry.name !== name);
+    // The sort is stable: among equal priorities, who came first is asked first.
+    this.#entries = [...others, { name, priority, rule }].sort((one, other) => other.priority - one.priority);
+  }
+}
+
+function explicitDecision(frame: Frame, modelId: string): Decision {
+  return {
+    ...certainDecision(frame, [modelId]),
+    cause: 'explicit',
+    policy: null,
+    reason: `The caller named ${modelId}.`,
+  };
+}
+
+function ruleDecision(frame: Frame, ruleName: string, modelIds: readonly string[]): Decision {
+  return {
+    ...certainDecision(frame, modelIds),
+    cause: 'rule',
+    ruleName,
+    reason: `The rule "${ruleName}" chose ${modelIds[0]}.`,
+  };
+}
+
+/** A decision in which nothing was left to chance. Its models are the only ones: who names a model, or rules one in, does not mean others. */
+function certainDecision(frame: Frame, modelIds: readonly string[]): Omit<Decision, 'cause' | 'reason'> {
+  return {
+    ruleName: null,
+    policy: frame.policy.name,
+    useCase: frame.classification.useCase,
+    useCaseConfidence: frame.classification.confidence,
+    modelIds,
+    candidates: [],
+    propensity: 1,
+    isExploration: false,
+    runId: frame.snapshot.runId,
+    snapshotVersion: frame.snapshot.version,
+  };
+}
+
+function chosenFirst(modelId: string, plan: Plan): readonly string[] {
+  if (plan.modelIds[0] === modelId) return plan.firstIds;
+  return [modelId, ...plan.firstIds.filter((id) => id !== modelId)].slice(0, MODEL_IDS_MAX);
+}

@@ -1,0 +1,116 @@
+import { betaQuantile } from './beta.ts';
+
+/**
+ * Sufficient statistics of observations in [0, 1]. Counts may be fractional: an observation of weight w adds
+ * w, w x and w x^2.
+ */
+export interface Moments {
+  readonly count: number;
+  readonly sum: number;
+  readonly squareSum: number;
+}
+
+export const NO_MOMENTS: Moments = { count: 0, sum: 0, squareSum: 0 };
+
+/** What is believed before looking: a mean in (0, 1) and how many observations that belief is worth. */
+export interface Prior {
+  readonly mean: number;
+  readonly weight: number;
+}
+
+/** Posterior of a mean in [0, 1]. */
+export interface Posterior {
+  readonly mean: number;
+  readonly variance: number;
+}
+
+/** Below this the variance is that of rounding; Beta parameters would overflow. */
+const VARIANCE_MIN = 1e-12;
+/** Observations that a shape of the spread is worth before it is believed. Small: noise; large: every part looks like a coin. */
+const DISPERSION_WEIGHT = 20;
+
+export function addMoments(one: Moments, other: Moments): Moments {
+  return {
+    count: one.count + other.count,
+    sum: one.sum + other.sum,
+    squareSum: one.squareSum + other.squareSum,
+  };
+}
+
+/** What is left of `all` without `part`; rounding below zero is cut off. */
+export function subtractMoments(all: Moments, part: Moments): Moments {
+  const count = Math.max(0, all.count - part.count);
+  const sum = Math.min(count, Math.max(0, all.sum - part.sum));
+  return { count, sum, squareSum: Math.min(sum, Math.max(0, all.squareSum - part.squareSum)) };
+}
+
+/** Moments of successes (1) and failures (0). */
+export function binaryMoments(successCount: number, failureCount: number): Moments {
+  return { count: successCount + failureCount, sum: successCount, squareSum: successCount };
+}
+
+/**
+ * Mean of the observations and the prior, each by its weight: (w m + sum) / (w + n).
+ * Beta-binomial shrinkage, Gelman et al., Bayesian Data Analysis 3rd ed., sections 2.4 and 5.3.
+ */
+export function shrunkMean(observed: Moments, prior: Prior): number {
+  return (prior.weight * prior.mean + observed.sum) / (prior.weight + observed.count);
+}
+
+/**
+ * Spread of the observations as a share of the greatest that their mean allows: 1 for coins (0 or 1), near 0
+ * for values that hardly differ. The dispersion of a quasi-binomial model (McCullagh and Nelder 1989, 4.5),
+ * leaning on `assumed` while there are few.
+ */
+export function dispersion(observed: Moments, assumed: number): number {
+  if (observed.count <= 1) return assumed;
+  const mean = observed.sum / observed.count;
+  const most = mean * (1 - mean);
+  if (most < VARIANCE_MIN) return assumed;
+  const seen = Math.min(1, Math.max(0, (observed.squareSum / observed.count - mean * mean) / most));
+  return (observed.count * seen + DISPERSION_WEIGHT * assumed) / (observed.count + DISPERSION_WEIGHT);
+}
+
+/**
+ * Posterior of a mean: the prior is worth `weight` coin tosses, the observations vary by `spread` of a coin.
+ *
+ * variance = (spread n + w) / (n + w) * m (1 - m) / (n + w + 1); with spread 1 this is exactly the Beta
+ * posterior, and with many observations it is their own variance of the mean.
+ */
+export function posteriorOf(observed: Moments, prior: Prior, spread = 1): Posterior {
+  const mean = shrunkMean(observed, prior);
+  const total = observed.count + prior.weight;
+  const share = (spread * observed.count + prior.weight) / total;
+  return { mean, variance: Math.max(VARIANCE_MIN, (share * mean * (1 - mean)) / (total + 1)) };
+}
+
+/**
+ * The prior that a group (all other use cases of a model) gives to one new member (a use case).
+ *
+ * Two uncertainties add up: members differ from their group (worth `memberWeight` observations), and the
+ * group's own mean is known only from its observations and its own prior. A group that was hardly seen
+ * therefore binds its members less, never more.
+ */
+export function memberPrior(group: Moments, groupPrior: Prior, memberWeight: number): Prior {
+  const groupWeight = group.count + groupPrior.weight;
+  const weight = 1 / (1 / (memberWeight + 1) + 1 / (groupWeight + 1)) - 1;
+  return { mean: shrunkMean(group, groupPrior), weight: Math.max(weight, 1) };
+}
+
+/**
+ * Central interval of a posterior, from the Beta distribution of the same mean and variance: it stays within
+ * [0, 1] and is skewed where it must be.
+ *
+ * @param coverage  in (0, 1)
+ */
+export function posteriorInterval(posterior: Posterior, coverage = 0.95): readonly [number, number] {
+  const { mean } = posterior;
+  const variance = Math.max(posterior.variance, VARIANCE_MIN);
+  const spread = mean * (1 - mean);
+  if (spread <= variance) return variance <= VARIANCE_MIN ? [mean, mean] : [0, 1];
+  const total = spread / variance - 1;
+  const tail = (1 - coverage) / 2;
+  const a = mean * total;
+  const b = (1 - mean) * total;
+  return [betaQuantile(tail, a, b), betaQuantile(1 - tail, a, b)];
+}

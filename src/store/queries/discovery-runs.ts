@@ -1,0 +1,210 @@
+import { storedMoment } from '../../core/usage-record.ts';
+import { STARTER_RUN_ID, type UseCase } from '../../core/use-case.ts';
+import type { Database } from '../database.ts';
+
+/** `building`: written, not yet read by anybody. The newest `active` run is the current one. */
+export type DiscoveryRunStatus = 'building' | 'active' | 'failed';
+
+export interface DiscoveryRun {
+  readonly runId: string;
+  readonly createdAtMs: number;
+  readonly status: DiscoveryRunStatus;
+  readonly windowFromMs: number;
+  readonly windowToMs: number;
+  readonly embedder: string;
+  readonly requestCount: number;
+  readonly distinctPromptCount: number;
+  readonly useCaseCount: number;
+  /** What the run says of itself: stability curve, accuracy, seconds; JSON. */
+  readonly report: unknown;
+}
+
+/** Writes a run, or its newer state over the older one. */
+export async function writeDiscoveryRun(db: Database, run: DiscoveryRun, changedAtMs: number): Promise<void> {
+  await db.insertRows('discovery_runs', [
+    {
+      run_id: run.runId,
+      created_at: storedMoment(run.createdAtMs),
+      status: run.status,
+      window_from: storedMoment(run.windowFromMs),
+      window_to: storedMoment(run.windowToMs),
+      embedder: run.embedder,
+      request_count: run.requestCount,
+      distinct_prompt_count: run.distinctPromptCount,
+      use_case_count: run.useCaseCount,
+      report: JSON.stringify(run.report),
+      changed_at: storedMoment(changedAtMs),
+    },
+  ]);
+}
+
+export interface StoredUseCase extends UseCase {
+  readonly centroid: Float32Array;
+}
+
+export async function writeUseCases(
+  db: Database,
+  runId: string,
+  useCases: readonly StoredUseCase[],
+  createdAtMs: number,
+): Promise<void> {
+  await db.insertRows(
+    'use_cases',
+    useCases.map((useCase) => ({
+      run_id: runId,
+      slug: useCase.slug,
+      name: useCase.name,
+      keywords: useCase.keywords,
+      example_prompts: useCase.examplePrompts,
+      sample_count: useCase.sampleCount,
+      distinct_prompt_count: useCase.distinctPromptCount,
+      typical_length: useCase.typicalLength,
+      centroid: Array.from(useCase.centroid),
+      created_at: storedMoment(createdAtMs),
+    })),
+  );
+}
+
+export interface PromptAssignment {
+  readonly promptHash: string;
+  readonly useCase: string;
+  /** Cosine to the centre of the use case, 0..1; null where there is none. */
+  readonly confidence: number | null;
+}
+
+/** Rows of one insert: one partition, and a few megabytes of JSON. */
+const ASSIGNMENTS_PER_INSERT = 10_000;
+
+export async function writeAssignments(
+  db: Database,
+  runId: string,
+  assignments: readonly PromptAssignment[],
+): Promise<void> {
+  for (let from = 0; from < assignments.length; from += ASSIGNMENTS_PER_INSERT) {
+    await db.insertRows(
+      'assignments',
+      assignments.slice(from, from + ASSIGNMENTS_PER_INSERT).map((assignment) => ({
+        run_id: runId,
+        prompt_hash: assignment.promptHash,
+        use_case: assignment.useCase,
+        confidence: assignment.confidence,
+      })),
+    );
+  }
+}
+
+/** The run's classifier as bytes; `queries/snapshots.ts` reads it. */
+export async function writeClassifier(
+  db: Database,
+  runId: string,
+  bytes: Uint8Array,
+  createdAtMs: number,
+): Promise<void> {
+  await db.insertRows('classifiers', [
+    { run_id: runId, bytes: Buffer.from(bytes).toString('base64'), created_at: storedMoment(createdAtMs) },
+  ]);
+}
+
+const RUN_COLUMNS = `
+  run_id AS runId,
+  toUnixTimestamp64Milli(created_at) AS createdAtMs,
+  status,
+  toUnixTimestamp64Milli(window_from) AS windowFromMs,
+  toUnixTimestamp64Milli(window_to) AS windowToMs,
+  embedder,
+  request_count AS requestCount,
+  distinct_prompt_count AS distinctPromptCount,
+  use_case_count AS useCaseCount,
+  report`;
+
+const ACTIVE_RUN_SQL = `
+SELECT ${RUN_COLUMNS}
+FROM discovery_runs FINAL
+WHERE status = 'active'
+ORDER BY discovery_runs.created_at DESC
+LIMIT 1`;
+
+/** Which run is the current one? null before the first: the starter taxonomy holds. */
+export async function readActiveRun(db: Database): Promise<DiscoveryRun | null> {
+  const [row] = await db.query<DiscoveryRun>(ACTIVE_RUN_SQL);
+  return row ? toRun(row) : null;
+}
+
+const RUN_SQL = `SELECT ${RUN_COLUMNS} FROM discovery_runs FINAL WHERE run_id = {runId:String}`;
+
+export async function readDiscoveryRun(db: Database, runId: string): Promise<DiscoveryRun | null> {
+  const [row] = await db.query<DiscoveryRun>(RUN_SQL, { runId });
+  return row ? toRun(row) : null;
+}
+
+const SHARES_SQL = `
+SELECT use_case AS useCase, count() AS promptCount, avg(prompt_length) AS typicalLength
+FROM (
+  SELECT
+    usage_log.prompt_hash,
+    any(if(usage_log.run_id = {runId:String}, usage_log.use_case, assigned.use_case)) AS use_case,
+    any(usage_log.prompt_length) AS prompt_length
+  FROM usage_log
+  LEFT JOIN (
+    SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {runId:String}
+  ) AS assigned ON assigned.prompt_hash = usage_log.prompt_hash
+  WHERE usage_log.started_at >= {from:DateTime64(3, 'UTC')} AND usage_log.started_at < {to:DateTime64(3, 'UTC')}
+  GROUP BY usage_log.prompt_hash
+)
+WHERE use_case != ''
+GROUP BY useCase`;
+
+export interface UseCaseShare {
+  readonly useCase: string;
+  /** Distinct prompts of the window. */
+  readonly promptCount: number;
+  /** Mean length of a distinct prompt, characters. */
+  readonly typicalLength: number;
+}
+
+/** How many distinct prompts of the window belong to which use case of a run? Reads the log's short columns. */
+export async function readUseCaseShares(
+  db: Database,
+  { runId, from, to }: { readonly runId: string; readonly from: Date; readonly to: Date },
+): Promise<UseCaseShare[]> {
+  const rows = await db.query<UseCaseShare>(SHARES_SQL, { runId, from, to });
+  return rows.map((row) => ({
+    useCase: row.useCase,
+    promptCount: Number(row.promptCount),
+    typicalLength: Number(row.typicalLength),
+  }));
+}
+
+const ASSIGNED_SQL = `
+SELECT usage_log.prompt AS prompt, assigned.use_case AS useCase
+FROM (SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {runId:String}) AS assigned
+INNER JOIN (
+  SELECT prompt_hash, any(prompt) AS prompt FROM usage_log WHERE prompt != '' GROUP BY prompt_hash
+) AS usage_log ON usage_log.prompt_hash = assigned.prompt_hash
+ORDER BY assigned.prompt_hash`;
+
+/** Every distinct prompt of a run with its use case, in blocks: what `analyze --assignments` writes. */
+export function streamAssignedPrompts(
+  db: Database,
+  runId: string,
+): AsyncIterable<{ readonly prompt: string; readonly useCase: string }[]> {
+  return db.stream(ASSIGNED_SQL, { runId });
+}
+
+/** The id of the current run, "starter" before the first. */
+export async function readActiveRunId(db: Database): Promise<string> {
+  return (await readActiveRun(db))?.runId ?? STARTER_RUN_ID;
+}
+
+function toRun(row: DiscoveryRun): DiscoveryRun {
+  return {
+    ...row,
+    createdAtMs: Number(row.createdAtMs),
+    windowFromMs: Number(row.windowFromMs),
+    windowToMs: Number(row.windowToMs),
+    requestCount: Number(row.requestCount),
+    distinctPromptCount: Number(row.distinctPromptCount),
+    useCaseCount: Number(row.useCaseCount),
+    report: JSON.parse(String(row.report)) as unknown,
+  };
+}

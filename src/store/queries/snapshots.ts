@@ -1,0 +1,138 @@
+import { LinearClassifier } from '../../core/linear-classifier.ts';
+import type { PublishedSnapshot, RankedModel, Snapshot } from '../../core/snapshot.ts';
+import { starterSnapshot } from '../../core/starter-snapshot.ts';
+import { storedMoment } from '../../core/usage-record.ts';
+import type { UseCase } from '../../core/use-case.ts';
+import { STARTER_RUN_ID } from '../../core/use-case.ts';
+import type { Database } from '../database.ts';
+
+const LATEST_VERSION_SQL = 'SELECT max(version) AS version FROM snapshots';
+
+/** Which snapshot was published last? One small table; null before the first. */
+export async function readLatestVersion(db: Database): Promise<string | null> {
+  const [row] = await db.query<{ version: string }>(LATEST_VERSION_SQL);
+  return row === undefined || row.version === '' ? null : row.version;
+}
+
+const SNAPSHOT_SQL = 'SELECT body FROM snapshots WHERE version = {version:String} LIMIT 1';
+
+/** The snapshot of a version as it was published; null when there is none (any more). */
+export async function readPublishedSnapshot(
+  db: Database,
+  version: string,
+): Promise<PublishedSnapshot | null> {
+  const [row] = await db.query<{ body: string }>(SNAPSHOT_SQL, { version });
+  return row ? (JSON.parse(row.body) as PublishedSnapshot) : null;
+}
+
+/** The last published snapshot; null before the first. */
+export async function readLatestPublished(db: Database): Promise<PublishedSnapshot | null> {
+  const version = await readLatestVersion(db);
+  return version === null ? null : await readPublishedSnapshot(db, version);
+}
+
+const CLASSIFIER_SQL = `
+SELECT argMax(bytes, created_at) AS bytes
+FROM classifiers
+WHERE run_id = {runId:String}
+HAVING count() > 0`;
+
+/** The last published snapshot with its classifier, ready for the hot path; null before the first. */
+export async function loadLatestSnapshot(db: Database): Promise<Snapshot | null> {
+  const published = await readLatestPublished(db);
+  if (published === null) return null;
+  const classifierBytes = await readClassifierBytes(db, published.runId);
+  return toSnapshot(published, classifierBytes);
+}
+
+/** The trained classifier of a discovery run; null for the starter run and for runs whose classifier is gone. */
+export async function readClassifierBytes(db: Database, runId: string): Promise<Uint8Array | null> {
+  if (runId === STARTER_RUN_ID) return null;
+  const [row] = await db.query<{ bytes: string }>(CLASSIFIER_SQL, { runId });
+  return row && row.bytes !== '' ? new Uint8Array(Buffer.from(row.bytes, 'base64')) : null;
+}
+
+/**
+ * A published snapshot as the hot path wants it. Without classifier bytes the starter taxonomy classifies;
+ * rows are then labelled as the starter run's, so that they are never mistaken for the run's own.
+ */
+function toSnapshot(published: PublishedSnapshot, classifierBytes: Uint8Array | null): Snapshot {
+  return {
+    version: published.version,
+    createdAt: published.createdAt,
+    runId: classifierBytes === null ? STARTER_RUN_ID : published.runId,
+    useCases: published.useCases,
+    rankings: new Map(published.rankings.map((ranking) => [ranking.useCase, ranking])),
+    overall: published.overall,
+    classifier:
+      classifierBytes === null ? starterSnapshot().classifier : LinearClassifier.decode(classifierBytes),
+  };
+}
+
+const USE_CASES_SQL = `
+SELECT
+  slug,
+  name,
+  keywords,
+  example_prompts AS examplePrompts,
+  sample_count AS sampleCount,
+  distinct_prompt_count AS distinctPromptCount,
+  typical_length AS typicalLength
+FROM use_cases FINAL
+WHERE run_id = {runId:String}
+ORDER BY sample_count DESC, slug`;
+
+/** Which use cases did a run discover? The starter run has the starter taxonomy. Most frequent first. */
+export async function readUseCasesOfRun(db: Database, runId: string): Promise<readonly UseCase[]> {
+  if (runId === STARTER_RUN_ID) return starterSnapshot().useCases;
+  const rows = await db.query<UseCase>(USE_CASES_SQL, { runId });
+  return rows.map((row) => ({
+    ...row,
+    sampleCount: Number(row.sampleCount),
+    distinctPromptCount: Number(row.distinctPromptCount),
+  }));
+}
+
+/** Stores a snapshot and its numbers. The snapshot comes last: whoever sees its version sees all of it. */
+export async function writeSnapshot(db: Database, snapshot: PublishedSnapshot): Promise<void> {
+  const createdAt = storedMoment(Date.parse(snapshot.createdAt));
+  const rows = snapshot.rankings.flatMap((ranking) =>
+    ranking.models.map((model) => ({
+      snapshot_version: snapshot.version,
+      run_id: snapshot.runId,
+      created_at: createdAt,
+      use_case: ranking.useCase,
+      ...rankingColumns(model),
+    })),
+  );
+  if (rows.length > 0) await db.insertRows('rankings', rows);
+  await db.insertRows('snapshots', [
+    {
+      version: snapshot.version,
+      run_id: snapshot.runId,
+      created_at: createdAt,
+      body: JSON.stringify(snapshot),
+    },
+  ]);
+}
+
+function rankingColumns(model: RankedModel): object {
+  return {
+    model_id: model.modelId,
+    score: model.score,
+    score_low: model.scoreLow,
+    score_high: model.scoreHigh,
+    success_part: model.success.value,
+    speed_part: model.speed.value,
+    cost_part: model.cost?.value ?? null,
+    quality_part: model.quality.value,
+    success_rate: model.successRate,
+    latency_mean_ms: model.latencyMeanMs,
+    latency_p95_ms: model.latencyP95Ms,
+    cost_mean_usd: model.costMeanUsd,
+    follow_up_rate: model.followUpRate,
+    request_count: model.requestCount,
+    is_candidate: model.isCandidate,
+    not_candidate_reason: model.notCandidateReason ?? '',
+  };
+}

@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { TallyrankError } from '../core/errors.ts';
+import type { Progress } from '../core/log.ts';
+import { STARTER_RUN_ID } from '../core/use-case.ts';
+import type { Database } from './database.ts';
+
+export interface RollupOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: Progress | undefined;
+}
+
+/** A day is rebuilt whole or not at all; one that failed because the store went away is begun again. */
+const ATTEMPTS_PER_DAY = 3;
+/** Staging tables of rebuilds that died; longer than any rebuild takes. */
+const STAGING_KEPT_HOURS = 24;
+
+const DAYS_OF_OTHER_RUNS = `
+SELECT toYYYYMMDD(started_at) AS day, count() AS requestCount
+FROM usage_log
+WHERE run_id != {run:String}
+GROUP BY day
+ORDER BY day`;
+
+const DAYS_THAT_DIFFER = `
+SELECT logged.day AS day, logged.request_count AS requestCount
+FROM (
+  SELECT toYYYYMMDD(started_at) AS day, count() AS request_count
+  FROM usage_log
+  WHERE run_id != {run:String}
+  GROUP BY day
+) AS logged
+LEFT JOIN (
+  SELECT toYYYYMMDD(hour) AS day, sum(request_count) AS request_count
+  FROM usage_hourly
+  WHERE run_id = {run:String} AND is_rebuilt = 1
+  GROUP BY day
+) AS rolled ON rolled.day = logged.day
+WHERE logged.request_count != rolled.request_count
+ORDER BY day`;
+
+/** The figures are those of usage_hourly_view, column by column; a test compares the two. */
+const fillStaging = (staging: string): string => `
+INSERT INTO ${staging}
+SELECT
+  {run:String} AS run_id,
+  toUInt8(1) AS is_rebuilt,
+  toStartOfHour(toDateTime(usage.started_at, 'UTC')) AS hour,
+  if(assigned.use_case = '', 'other', assigned.use_case) AS use_case,
+  usage.model_id AS model_id,
+  usage.source AS source,
+  count() AS request_count,
+  countIf(success) AS success_count,
+  countIf(fault IN ('provider', 'model')) AS failure_count,
+  countIf(error_code = 'caller_cancelled') AS abandoned_count,
+  countIf(session_id != '') AS session_count,
+  countIf(success AND latency_ms IS NOT NULL) AS latency_count,
+  sumIf(ifNull(latency_ms, 0), success) AS latency_sum_ms,
+  sumMapIf(
+    map(toUInt8(least(255, greatest(0, floor(8 * log2(greatest(1, ifNull(latency_ms, 1))))))), toUInt64(1)),
+    success AND latency_ms IS NOT NULL
+  ) AS latency_bins,
+  quantilesTDigestStateIf(0.5, 0.95)(ifNull(latency_ms, 0), success AND latency_ms IS NOT NULL) AS latency_quantiles,
+  countIf(success AND first_token_ms IS NOT NULL) AS first_token_count,
+  sumIf(ifNull(first_token_ms, 0), success) AS first_token_sum_ms,
+  countIf(cost_usd IS NOT NULL) AS priced_count,
+  sum(ifNull(cost_usd, 0)) AS cost_sum_usd,
+  sum(ifNull(cost_usd, 0) * ifNull(cost_usd, 0)) AS cost_square_sum,
+  countIf(prompt_tokens IS NOT NULL AND completion_tokens IS NOT NULL) AS token_count,
+  sumIf(ifNull(prompt_tokens, 0), completion_tokens IS NOT NULL) AS prompt_token_sum,
+  sumIf(ifNull(completion_tokens, 0), prompt_tokens IS NOT NULL) AS completion_token_sum,
+  sum(prompt_length) AS prompt_length_sum,
+  uniqState(user_id) AS users,
+  uniqState(usage.prompt_hash) AS prompts
+FROM usage_log AS usage
+LEFT JOIN (
+  SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {run:String}
+) AS assigned ON assigned.prompt_hash = usage.prompt_hash
+WHERE toYYYYMMDD(usage.started_at) = {day:UInt32} AND usage.run_id != {run:String}
+GROUP BY hour, use_case, model_id, source`;
+
+const OLD_STAGING = `
+SELECT name
+FROM system.tables
+WHERE database = currentDatabase() AND name LIKE 'usage_hourly_staging_%'
+  AND metadata_modification_time < now() - toIntervalHour({hours:UInt32})`;
+
+const PARTITIONS_OF_RUNS = `
+SELECT DISTINCT table, partition_id AS partitionId
+FROM system.parts
+WHERE database = currentDatabase() AND active AND table IN ('usage_hourly', 'assignments')
+  AND NOT arrayExists(
+    run -> (table = 'assignments' AND partition = run) OR startsWith(partition, concat('(\\'', run, '\\',')),
+    {runs:Array(String)}
+  )`;
+
+/**
+ * Fills the roll-up of run `runId` from rows that carry an earlier run's label: each gets the use case that
+ * the run assigned to its prompt ("other" where it never saw the prompt). Day by day; every day is switched
+ * at once, so that readers see the old figures or the new ones. May be repeated and run beside inserts;
+ * rows that arrive meanwhile are caught by {@link reconcileRollups}.
+ *
+ * @returns the days rebuilt, as "YYYY-MM-DD"
+ * @throws {TallyrankError} `cancelled`; the days done until then stay
+ */
+export async function rebuildRollups(
+  db: Database,
+  runId: string,
+  options: RollupOptions = {},
+): Promise<string[]> {
+  await dropOldStaging(db);
+  return rebuildDays(db, runId, await db.query<DayRow>(DAYS_OF_OTHER_RUNS, { run: runId }), options);
+}
+
+/**
+ * Rebuilds the days on which rows with another run's label have arrived (or were not there) since the last
+ * rebuild: journal replays, gateways that lag behind. Cheap when there is nothing to mend.
+ *
+ * @returns the days mended, as "YYYY-MM-DD"
+ */
+export async function reconcileRollups(
+  db: Database,
+  runId: string,
+  options: RollupOptions = {},
+): Promise<string[]> {
+  return rebuildDays(db, runId, await db.query<DayRow>(DAYS_THAT_DIFFER, { run: runId }), options);
+}
+
+/**
+ * Drops the roll-ups and assignments of all runs but `keepRunIds` and "starter", whose roll-up is what a
+ * store without an active run falls back on.
+ *
+ * @returns the number of partitions dropped
+ */
+export async function dropOldRuns(db: Database, keepRunIds: readonly string[]): Promise<number> {
+  const rows = await db.query<{ table: string; partitionId: string }>(PARTITIONS_OF_RUNS, {
+    runs: [...keepRunIds, STARTER_RUN_ID],
+  });
+  for (const { table, partitionId } of rows) {
+    const owner = table === 'assignments' ? 'assignments' : 'usage_hourly';
+    await db.command(
+      `ALTER TABLE ${owner} DROP PARTITION ID {partition:String}`,
+      { partition: partitionId },
+      { isIdempotent: true },
+    );
+  }
+  return rows.length;
+}
+
+interface DayRow {
+  /** 20261005 */
+  readonly day: number;
+  readonly requestCount: number;
+}
+
+async function rebuildDays(
+  db: Database,
+  runId: string,
+  days: readonly DayRow[],
+  { signal, onProgress }: RollupOptions,
+): Promise<string[]> {
+  for (const [done, { day }] of days.entries()) {
+    if (signal?.aborted) throw new TallyrankError('cancelled', 'Rebuilding the roll-ups was cancelled.');
+    onProgress?.('rebuilding roll-ups', done, days.length);
+    await rebuildDay(db, runId, day, signal);
+  }
+  if (days.length > 0) onProgress?.('rebuilding roll-ups', days.length, days.length);
+  return days.map(({ day }) => String(day).replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3'));
+}
+
+async function rebuildDay(
+  db: Database,
+  runId: string,
+  day: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    // A table of its own for each attempt: a lost one that still fills its table cannot be counted twice.
+    const staging = `usage_hourly_staging_${randomBytes(6).toString('hex')}`;
+    try {
+      await db.command(`CREATE TABLE IF NOT EXISTS ${staging} AS usage_hourly`, {}, { isIdempotent: true });
+      await db.command(fillStaging(staging), { run: runId, day }, { signal });
+      await db.command(
+        `ALTER TABLE usage_hourly REPLACE PARTITION ({run:String}, 1, {day:UInt32}) FROM ${staging}`,
+        { run: runId, day },
+        { isIdempotent: true },
+      );
+      return;
+    } catch (error) {
+      const isPassing = error instanceof TallyrankError && error.code === 'store_unavailable';
+      if (!isPassing || attempt >= ATTEMPTS_PER_DAY) throw error;
+    } finally {
+      // What cannot be dropped now is dropped by the next rebuild.
+      await dropTable(db, staging).catch(() => undefined);
+    }
+  }
+}
+
+async function dropOldStaging(db: Database): Promise<void> {
+  const tables = await db.query<{ name: string }>(OLD_STAGING, { hours: STAGING_KEPT_HOURS });
+  for (const { name } of tables) await dropTable(db, name);
+}
+
+function dropTable(db: Database, name: string): Promise<void> {
+  return db.command(`DROP TABLE IF EXISTS ${name} SYNC`, {}, { isIdempotent: true });
+}

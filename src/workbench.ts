@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import * as path from 'node:path';
+import type { LoadedConfig } from './config/load.ts';
+import type { Config, Secrets } from './config/schema.ts';
+import type { Logger, Progress } from './core/log.ts';
+import { canonicalModelName } from './core/model-names.ts';
+import { PriceBook } from './core/price-book.ts';
+import { starterSnapshot } from './core/starter-snapshot.ts';
+import type { Analysis } from './discovery/use-case-analyzer.ts';
+import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
+import { ModelRanker } from './ranking/model-ranker.ts';
+import type { UniformSource } from './routing/exploration.ts';
+import type { Database } from './store/database.ts';
+import { openDatabase } from './store/database.ts';
+import { readActiveRunId, streamAssignedPrompts } from './store/queries/discovery-runs.ts';
+import { existingRequestIds } from './store/queries/existing-requests.ts';
+import { Telemetry } from './telemetry.ts';
+import type { ImportReport } from './tracker/import-file.ts';
+import { importFile } from './tracker/import-file.ts';
+
+/** What tests replace; everything else is real. */
+export interface AppOverrides {
+  readonly clock?: (() => number) | undefined;
+  readonly random?: UniformSource | undefined;
+}
+
+/** The rooms that read and write the past: what a command needs, and the larger part of a server. */
+export interface Workbench extends AsyncDisposable {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly db: Database;
+  readonly prices: PriceBook;
+  readonly analyzer: UseCaseAnalyzer;
+  readonly ranker: ModelRanker;
+  readonly clock: () => number;
+}
+
+/**
+ * Opens the store and the periodic rooms.
+ *
+ * @throws {TallyrankError} `store_unavailable`, `store_newer`
+ */
+export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverrides = {}): Promise<Workbench> {
+  const { config, secrets } = loaded;
+  const clock = overrides.clock ?? Date.now;
+  const telemetry = new Telemetry(config.logLevel);
+  const { logger } = telemetry;
+  const db = await openDatabase({
+    dataDir: config.dataDir,
+    ...(config.clickhouse.url === null ? {} : serverOf(config, secrets, config.clickhouse.url)),
+    logger,
+  });
+  return {
+    config,
+    secrets,
+    logger,
+    telemetry,
+    db,
+    prices: priceBookOf(config),
+    analyzer: new UseCaseAnalyzer({ db, logger, inWorker: true }),
+    ranker: new ModelRanker({ db, logger, clock, config: { timeframe: config.ranking.timeframe } }),
+    clock,
+    [Symbol.asyncDispose]: () => db.close(),
+  };
+}
+
+/** Discovers use cases, then ranks for them, so that the new classifier is published with its rankings. */
+export async function analyzeAndRank(
+  bench: Pick<Workbench, 'analyzer' | 'ranker' | 'config'>,
+  timeframe: string | undefined,
+  context: { readonly signal: AbortSignal; readonly onProgress: Progress },
+): Promise<Analysis> {
+  const answer = await bench.analyzer.analyze(timeframe ?? bench.config.discovery.timeframe, context);
+  context.onProgress('ranking', 0, null);
+  await bench.ranker.refreshAll();
+  return answer;
+}
+
+export interface ImportTask {
+  readonly isDryRun?: boolean | undefined;
+  /** Where refused lines go; beside the journal when left out. */
+  readonly rejectFile?: string | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: Progress;
+}
+
+/** Takes past requests from a file into the log, classified by the last published snapshot. */
+export async function importWith(bench: Workbench, file: string, task: ImportTask): Promise<ImportReport> {
+  const { config, db, prices } = bench;
+  return importFile(file, {
+    sink: {
+      insertLines: (table, lines, token) => db.insertLines(table, lines, token),
+      existingRequestIds: (requestIds) => existingRequestIds(db, requestIds),
+    },
+    snapshot: (await db.latestSnapshot()) ?? starterSnapshot(),
+    prices,
+    canonicalId: canonicalModelName,
+    keepTexts: config.privacy.keepTexts,
+    rejectFile: task.rejectFile ?? path.join(config.dataDir, `${path.basename(file)}.rejected.jsonl`),
+    isDryRun: task.isDryRun,
+    signal: task.signal,
+    onProgress: task.onProgress,
+  });
+}
+
+/**
+ * Writes the use case of every distinct prompt of the active run, a JSON line each.
+ *
+ * @returns the number of lines
+ */
+export async function writeAssignments(db: Database, file: string): Promise<number> {
+  const output = createWriteStream(file);
+  let lineCount = 0;
+  for await (const rows of streamAssignedPrompts(db, await readActiveRunId(db))) {
+    const lines = rows.map(({ prompt, useCase }) => `${JSON.stringify({ prompt, useCase })}\n`);
+    lineCount += lines.length;
+    if (!output.write(lines.join(''))) await once(output, 'drain');
+  }
+  output.end();
+  await once(output, 'finish');
+  return lineCount;
+}
+
+function serverOf(config: Config, secrets: Secrets, url: string): Parameters<typeof openDatabase>[0] {
+  return {
+    url,
+    username: config.clickhouse.username,
+    database: config.clickhouse.database,
+    ...(secrets.clickhousePassword === null ? {} : { password: secrets.clickhousePassword }),
+  };
+}
+
+function priceBookOf(config: Config): PriceBook {
+  const listProviders = config.providers.filter(({ priceList }) => priceList !== undefined);
+  return new PriceBook({
+    overrides: config.prices,
+    freeProviders: config.providers
+      .filter(({ kind, isLocal }) => isLocal ?? kind === 'ollama')
+      .map(({ id }) => id),
+    listProviders: Object.fromEntries(listProviders.map(({ id, priceList = id }) => [id, priceList])),
+  });
+}
