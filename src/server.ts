@@ -28,6 +28,8 @@ const PARAM_LENGTH_MAX = 1_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 /** Answers under way may take this long to end before their sockets are cut. */
 const DRAIN_MS = 15_000;
+/** Idle connections are looked for this often while answers end. */
+const SWEEP_MS = 50;
 /** A wall clock that differs by more was set; by less it is only being slewed. */
 const CLOCK_STEP_MS = 1_000;
 
@@ -175,10 +177,13 @@ function fractionalClock(): () => number {
 
 async function drain(server: FastifyInstance, app: App): Promise<void> {
   const cut = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
+  // An answer that had begun before the end was asked for leaves its connection open for a next request.
+  const sweep = setInterval(() => server.server.closeIdleConnections(), SWEEP_MS);
   try {
     await server.close();
   } finally {
     clearTimeout(cut);
+    clearInterval(sweep);
     await app.close();
   }
 }

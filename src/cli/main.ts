@@ -1,40 +1,7 @@
-import { Command, CommanderError, Option } from 'commander';
-import { VERSION } from '../version.ts';
-import { addAnalyze } from './analyze.ts';
-import { addConfig } from './config.ts';
+import { CommanderError } from 'commander';
 import type { CommandContext, GlobalOptions } from './context.ts';
-import { addImport } from './import.ts';
 import { createOutput, EXIT, reportError } from './output.ts';
-import { addRank } from './rank.ts';
-import { addSavings } from './savings.ts';
-import { addStart } from './start.ts';
-
-/** All commands. Options before and after the command's name mean the same. */
-export function buildProgram(context: CommandContext): Command {
-  const program = new Command('tallyrank')
-    .description('LLM gateway that measures which model serves which use case, and routes to the best one.')
-    .version(VERSION)
-    .exitOverride()
-    .showHelpAfterError('(tallyrank --help lists the commands)')
-    .configureHelp({ showGlobalOptions: true });
-  addStart(program, context);
-  addImport(program, context);
-  addAnalyze(program, context);
-  addRank(program, context);
-  addSavings(program, context);
-  addConfig(program, context);
-  for (const command of allCommands(program)) {
-    command
-      .exitOverride()
-      .addOption(new Option('--json', 'one JSON document on standard output, words on standard error'))
-      .addOption(new Option('--data-dir <folder>', 'folder of journal and embedded store (default: ./data)'));
-  }
-  return program;
-}
-
-function allCommands(command: Command): Command[] {
-  return command.commands.flatMap((child) => (child.commands.length > 0 ? allCommands(child) : [child]));
-}
+import { buildProgram } from './program.ts';
 
 async function main(): Promise<number> {
   const interrupt = new AbortController();

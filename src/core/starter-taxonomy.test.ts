@@ -42,7 +42,9 @@ describe('StarterClassifier', () => {
   });
 
   it('reads a request and not the document that was pasted behind it', () => {
-    const pasted = 'The recipe calls for garlic, pasta and olive oil; serve with bread for dinner. '.repeat(40);
+    const pasted = 'The recipe calls for garlic, pasta and olive oil; serve with bread for dinner. '.repeat(
+      40,
+    );
     expect(useCaseOf(`Translate this text into Spanish: ${pasted}`)).toBe('translation');
   });
 });
@@ -56,7 +58,9 @@ describe('STARTER_USE_CASES', () => {
       expect(keywords.length).toBeGreaterThan(5);
       expect(keywords).not.toContain('');
     }
-    expect(slugs).toEqual(expect.arrayContaining(['casual_chat', 'food_dining', 'quick_lookup', 'technical_code']));
+    expect(slugs).toEqual(
+      expect.arrayContaining(['casual_chat', 'food_dining', 'quick_lookup', 'technical_code']),
+    );
   });
 
   it('makes the snapshot of day zero', () => {

@@ -183,11 +183,15 @@ export const STARTER_USE_CASES: readonly StarterUseCase[] = STARTER_TERMS.map(
 
 const STRONG_WEIGHT = 2;
 const WEAK_WEIGHT = 1;
-/** The first words say what is asked; what comes far behind is pasted material. */
+/** The first words say what is asked. */
 const OPENING_WORDS = 12;
 const OPENING_FACTOR = 1.5;
-const BODY_WORDS = 60;
-const TAIL_FACTOR = 0.2;
+/** What is to be done with a text outweighs what the text is about, when it is said at the beginning. */
+const OPENING_TASK_FACTOR = 3;
+const TASKS: ReadonlySet<string> = new Set(['translation', 'summarization', 'text_editing']);
+/** A text longer than this is a request with something pasted behind it. */
+const PASTED_WORDS = 60;
+const PASTED_FACTOR = 0.3;
 const WORDS_MAX = 400;
 const PHRASE_WORDS_MAX = 5;
 /** A short question with a question word is a look-up unless a topic speaks up clearly: "what is python?" */
@@ -205,6 +209,7 @@ const UNSPACED = /[぀-ヿ㐀-鿿가-힯]/;
 interface Vote {
   readonly at: number;
   readonly weight: number;
+  readonly isTask: boolean;
 }
 
 /**
@@ -219,10 +224,12 @@ export class StarterClassifier implements PromptClassifier {
   readonly #unspaced: { term: string; vote: Vote }[] = [];
 
   constructor() {
-    STARTER_TERMS.forEach(({ strong, weak }, at) => {
+    STARTER_TERMS.forEach(({ slug, strong, weak }, at) => {
       const factor = at === QUICK_LOOKUP ? LOOKUP_FACTOR : 1;
-      for (const term of strong.split(',')) this.#learn(term, { at, weight: STRONG_WEIGHT * factor });
-      for (const term of weak.split(',')) this.#learn(term, { at, weight: WEAK_WEIGHT * factor });
+      for (const term of strong.split(','))
+        this.#learn(term, { at, weight: STRONG_WEIGHT * factor, isTask: TASKS.has(slug) });
+      for (const term of weak.split(','))
+        this.#learn(term, { at, weight: WEAK_WEIGHT * factor, isTask: false });
     });
   }
 
@@ -256,13 +263,21 @@ export class StarterClassifier implements PromptClassifier {
     return { useCase: STARTER_TERMS[best]?.slug ?? OTHER_USE_CASE, confidence: null };
   }
 
+  /** Every term counts once, where it stands first: a pasted document repeats its words. */
   #countTerms(words: readonly string[], scores: Float64Array): void {
+    const bodyFactor = words.length > PASTED_WORDS ? PASTED_FACTOR : 1;
+    const seen = new Set<string>();
     for (let at = 0; at < words.length; at++) {
-      const factor = at < OPENING_WORDS ? OPENING_FACTOR : at < BODY_WORDS ? 1 : TAIL_FACTOR;
       let phrase = '';
       for (let length = 1; length <= PHRASE_WORDS_MAX && at + length <= words.length; length++) {
         phrase = length === 1 ? (words[at] as string) : `${phrase} ${words[at + length - 1]}`;
-        for (const vote of this.#votes.get(phrase) ?? []) add(scores, vote.at, vote.weight * factor);
+        const votes = this.#votes.get(phrase);
+        if (votes === undefined || seen.has(phrase)) continue;
+        seen.add(phrase);
+        for (const vote of votes) {
+          const opening = vote.isTask ? OPENING_TASK_FACTOR : OPENING_FACTOR;
+          add(scores, vote.at, vote.weight * (at < OPENING_WORDS ? opening : bodyFactor));
+        }
       }
     }
   }

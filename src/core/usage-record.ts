@@ -75,7 +75,15 @@ export interface RequestOutcome {
   readonly responseId: string | null;
   readonly statusCode: number | null;
   readonly attemptCount: number;
+  /** Models that were tried before and failed by their own or their provider's fault; it counts against them. */
+  readonly failedAttempts: readonly FailedAttempt[];
   readonly failure: RequestFailure | null;
+}
+
+/** A model that failed a request which another one then answered. */
+export interface FailedAttempt {
+  readonly modelId: string;
+  readonly code: string;
 }
 
 export interface RequestFailure {
@@ -174,6 +182,8 @@ export function encodeUsageRecord(record: UsageRecord): string {
     finish_reason: record.finishReason,
     status_code: record.statusCode,
     attempt_count: record.attemptCount,
+    failed_model_ids: record.failedAttempts.map(({ modelId }) => modelId),
+    failed_codes: record.failedAttempts.map(({ code }) => code),
     use_case: record.useCase,
     use_case_confidence: record.useCaseConfidence,
     run_id: record.runId,

@@ -39,6 +39,7 @@ const SLUG_LENGTH_MAX = 60;
 export function isSlug(slug: string): boolean {
   return (
     /^[\p{L}\p{N}]+(?:_[\p{L}\p{N}]+)*$/u.test(slug) &&
+    slug === slug.toLowerCase() &&
     slug.length <= SLUG_LENGTH_MAX &&
     !RESERVED_SLUGS.has(slug)
   );
@@ -57,7 +58,10 @@ export function toSlug(name: string, taken: ReadonlySet<string> = new Set()): st
   const joined = words.join('_').slice(0, SLUG_LENGTH_MAX).replace(/_+$/, '') || 'use_case';
   const base = RESERVED_SLUGS.has(joined) ? `${joined}_use_case` : joined;
   let slug = base;
-  for (let n = 2; taken.has(slug); n++) slug = `${base}_${n}`;
+  for (let n = 2; taken.has(slug); n++) {
+    const suffix = `_${n}`;
+    slug = `${base.slice(0, SLUG_LENGTH_MAX - suffix.length).replace(/_+$/, '')}${suffix}`;
+  }
   return slug;
 }
 

@@ -6,13 +6,19 @@ import { chooseK } from './choose-k.ts';
 /** Directions around random axes. */
 function vectorsAround(axisCount: number, perAxis: number): Float32Array[] {
   const random = createRandom(2);
-  const axes = Array.from({ length: axisCount }, () => Float32Array.from({ length: 24 }, () => random.normal()));
-  return axes.flatMap((axis) => Array.from({ length: perAxis }, () => axis.map((value) => value + 0.4 * random.normal())));
+  const axes = Array.from({ length: axisCount }, () =>
+    Float32Array.from({ length: 24 }, () => random.normal()),
+  );
+  return axes.flatMap((axis) =>
+    Array.from({ length: perAxis }, () => axis.map((value) => value + 0.4 * random.normal())),
+  );
 }
 
 describe('chooseK', () => {
   it('finds about as many clusters as there are', async () => {
-    const { clusterCount, curve } = await chooseK(toUnitVectors(vectorsAround(8, 80)), { random: createRandom(1) });
+    const { clusterCount, curve } = await chooseK(toUnitVectors(vectorsAround(8, 80)), {
+      random: createRandom(1),
+    });
     expect(clusterCount).toBeGreaterThanOrEqual(6);
     expect(clusterCount).toBeLessThanOrEqual(11);
     expect(curve.length).toBeGreaterThan(4);

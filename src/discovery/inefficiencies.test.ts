@@ -50,7 +50,12 @@ describe('findInefficiencies', () => {
   });
 
   it('does not call a cheaper model better that fails more or pleases less', () => {
-    const failing = row({ modelId: 'ollama:mistral', requestCount: 200, successCount: 150, failureCount: 50 });
+    const failing = row({
+      modelId: 'ollama:mistral',
+      requestCount: 200,
+      successCount: 150,
+      failureCount: 50,
+    });
     const found = findInefficiencies({ rows: [expensive, failing], feedback: [], repeated: [] });
     expect(found.map(({ type }) => type)).toEqual(['frequent_failures']);
     const feedback = [

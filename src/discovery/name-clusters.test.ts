@@ -8,8 +8,18 @@ describe('nameClusters', () => {
   it('names clusters after what sets them apart, with keywords', () => {
     const [solar, knitting] = nameClusters(
       [
-        ['How do solar panels work at night?', 'clean solar panels', 'solar panel angle in winter', 'are solar panels recyclable'],
-        ['How do I knit a scarf?', 'knitting pattern for a scarf', 'scarf knitting needles', 'how do I fix a dropped stitch'],
+        [
+          'How do solar panels work at night?',
+          'clean solar panels',
+          'solar panel angle in winter',
+          'are solar panels recyclable',
+        ],
+        [
+          'How do I knit a scarf?',
+          'knitting pattern for a scarf',
+          'scarf knitting needles',
+          'how do I fix a dropped stitch',
+        ],
       ],
       starter,
     );
@@ -22,7 +32,12 @@ describe('nameClusters', () => {
   it('takes the starter name where a cluster clearly is that use case', () => {
     const [food, other] = nameClusters(
       [
-        ['recipe for lasagna', 'a good pizza restaurant near the station', 'how do I cook rice', 'vegan dessert recipes'],
+        [
+          'recipe for lasagna',
+          'a good pizza restaurant near the station',
+          'how do I cook rice',
+          'vegan dessert recipes',
+        ],
         ['bridge load limits', 'steel bridge corrosion', 'inspect a bridge', 'suspension bridge cables'],
       ],
       starter,

@@ -19,7 +19,7 @@ const PAIR_SHARE = 0.45;
 /** A second title part must be about as telling as the first. */
 const SECOND_PART_WEIGHT = 0.35;
 /** A cluster is a starter use case when this share of it is, and it holds most of that use case's prompts. */
-const STARTER_SHARE = 0.6;
+const STARTER_SHARE = 0.5;
 const STARTER_COVERAGE = 0.5;
 /** These two are how the starter taxonomy says that it does not know; they name nothing. */
 const UNTELLING_STARTERS: ReadonlySet<string> = new Set([OTHER_USE_CASE, 'quick_lookup']);
@@ -203,7 +203,7 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
   whatever when where whether which while who whom whose why will with without won't would wouldn't yes yet you you'd
   you'll you're you've your yours yourself ask asked answer following based help question try trying come came possible
   able first second new good best able right long old provide include including explain describe write create generate
-  example list text hi hello hey assistant able instruction instructions input output task`
+  https http com www url link different example list text hi hello hey assistant able instruction instructions input output task`
     .split(/\s+/)
     .filter((word) => word !== ''),
 );

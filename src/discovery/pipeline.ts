@@ -80,10 +80,20 @@ const EMBED_BATCH = 512;
  * @throws {TallyrankError} `cancelled` when `signal` fires
  */
 export async function runDiscovery(options: PipelineOptions): Promise<DiscoveryRun | null> {
+  try {
+    return await runSteps(options);
+  } catch (error) {
+    // An embedder or the store may have noticed the signal first, each in its own words.
+    if (options.signal?.aborted) throw cancelled(error);
+    throw error;
+  }
+}
+
+async function runSteps(options: PipelineOptions): Promise<DiscoveryRun | null> {
   const { db, embedder, timeframe, clock, signal, onProgress, sampleMax = SAMPLE_MAX } = options;
   const startedAtMs = clock();
   const step: Step = (name, done = 0, total = null) => {
-    if (signal?.aborted) throw new TallyrankError('cancelled', 'The discovery run was cancelled.');
+    if (signal?.aborted) throw cancelled();
     onProgress?.(name, done, total);
   };
   step('reading prompts');
@@ -125,6 +135,10 @@ export async function runDiscovery(options: PipelineOptions): Promise<DiscoveryR
     await writeDiscoveryRun(db, { ...run, status: 'failed' }, clock()).catch(() => undefined);
     throw error;
   }
+}
+
+function cancelled(cause?: unknown): TallyrankError {
+  return new TallyrankError('cancelled', 'The discovery run was cancelled.', { cause });
 }
 
 type Step = (name: string, done?: number, total?: number | null) => void;

@@ -6,8 +6,13 @@ import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { parseTimeframe, type Timeframe } from '../core/timeframe.ts';
 import { OTHER_USE_CASE, STARTER_RUN_ID, type UseCase } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
-import { type DiscoveryRun, readActiveRun, readUseCaseShares } from '../store/queries/discovery-runs.ts';
-import { countPrompts, readDistinctPrompts, readRepeatedPrompts } from '../store/queries/distinct-prompts.ts';
+import {
+  type DiscoveryRun,
+  readActiveRun,
+  readUseCaseShares,
+  type UseCaseShare,
+} from '../store/queries/discovery-runs.ts';
+import { readDistinctPrompts, readRepeatedPrompts } from '../store/queries/distinct-prompts.ts';
 import {
   type EvidenceRow,
   readQualityEvidence,
@@ -183,16 +188,16 @@ export class UseCaseAnalyzer {
     const run = await readActiveRun(db);
     const runId = run?.runId ?? STARTER_RUN_ID;
     const scope = { runId, from: window.from, to: window.to };
-    const [rows, quality, repeated, totals] = await Promise.all([
+    const [rows, quality, repeated, shares] = await Promise.all([
       readRankingEvidence(db, scope),
       readQualityEvidence(db, scope),
       readRepeatedPrompts(db, { ...window, signal, repeatsMin: REPEATS_MIN }),
-      countPrompts(db, { ...window, signal }),
+      readUseCaseShares(db, scope),
     ]);
-    const described = run === null ? await this.#describeStarters(window) : await describeRun(db, scope);
+    const useCases = run === null ? await this.#starterUseCases(window) : await readUseCasesOfRun(db, runId);
     return {
       runId,
-      categories: toCategories(described, rows),
+      categories: toCategories(useCases, rows, shares),
       routingPatterns: {
         byModel: usageByModel(rows),
         inefficiencies: findInefficiencies({ rows, feedback: sumFeedback(quality), repeated }),
@@ -202,8 +207,8 @@ export class UseCaseAnalyzer {
         timeframe: window.label,
         from: window.from.toISOString(),
         to: window.to.toISOString(),
-        requestCount: totals.requestCount,
-        distinctPromptCount: totals.distinctCount,
+        requestCount: rows.reduce((sum, row) => sum + row.requestCount, 0),
+        distinctPromptCount: shares.reduce((sum, share) => sum + share.promptCount, 0),
         note:
           note ??
           (run === null ? 'No discovery run yet: these are the starter use cases, by keywords.' : null),
@@ -211,35 +216,21 @@ export class UseCaseAnalyzer {
     };
   }
 
-  /** Without a run, examples and lengths come from the window's prompts by keywords. */
-  async #describeStarters(window: Timeframe): Promise<Described[]> {
+  /** Without a run, the examples come from the window's prompts by keywords. */
+  async #starterUseCases(window: Timeframe): Promise<UseCase[]> {
     const prompts = await readDistinctPrompts(this.#db, { ...window, limit: KEYWORD_SAMPLE_MAX });
     const { useCases, classifier } = starterSnapshot();
-    const members = new Map<string, string[]>();
+    const examples = new Map<string, string[]>();
     for (const prompt of prompts) {
       const { useCase } = classifier.classify(classifiedText(prompt));
-      members.set(useCase, [...(members.get(useCase) ?? []), prompt.prompt]);
+      const known = examples.get(useCase) ?? [];
+      if (known.length < STARTER_EXAMPLES_MAX) examples.set(useCase, [...known, prompt.prompt.slice(0, 240)]);
     }
-    return [...useCases, OTHER].map((useCase) => {
-      const texts = members.get(useCase.slug) ?? [];
-      const length = texts.reduce((sum, text) => sum + text.length, 0);
-      return {
-        useCase: {
-          ...useCase,
-          examplePrompts: texts.slice(0, STARTER_EXAMPLES_MAX).map((text) => text.slice(0, 240)),
-        },
-        distinctPromptCount: texts.length,
-        typicalLength: texts.length === 0 ? null : length / texts.length,
-      };
-    });
+    return [...useCases, OTHER].map((useCase) => ({
+      ...useCase,
+      examplePrompts: examples.get(useCase.slug) ?? [],
+    }));
   }
-}
-
-interface Described {
-  readonly useCase: UseCase;
-  /** In the window. */
-  readonly distinctPromptCount: number;
-  readonly typicalLength: number | null;
 }
 
 const OTHER: UseCase = {
@@ -252,31 +243,18 @@ const OTHER: UseCase = {
   typicalLength: null,
 };
 
-async function describeRun(
-  db: Database,
-  scope: { readonly runId: string; readonly from: Date; readonly to: Date },
-): Promise<Described[]> {
-  const [useCases, shares] = await Promise.all([
-    readUseCasesOfRun(db, scope.runId),
-    readUseCaseShares(db, scope),
-  ]);
-  const known = useCases.some(({ slug }) => slug === OTHER_USE_CASE) ? useCases : [...useCases, OTHER];
-  return known.map((useCase) => {
-    const share = shares.find((entry) => entry.useCase === useCase.slug);
-    return {
-      useCase,
-      distinctPromptCount: share?.promptCount ?? 0,
-      typicalLength: share?.typicalLength ?? useCase.typicalLength,
-    };
-  });
-}
-
 /** Use cases that the window saw, most requests first. */
-function toCategories(described: readonly Described[], rows: readonly EvidenceRow[]): UseCaseCategory[] {
+function toCategories(
+  useCases: readonly UseCase[],
+  rows: readonly EvidenceRow[],
+  shares: readonly UseCaseShare[],
+): UseCaseCategory[] {
   const total = rows.reduce((sum, row) => sum + row.requestCount, 0);
-  return described
-    .map(({ useCase, distinctPromptCount, typicalLength }) => {
+  const known = useCases.some(({ slug }) => slug === OTHER_USE_CASE) ? useCases : [...useCases, OTHER];
+  return known
+    .map((useCase) => {
       const own = rows.filter((row) => row.useCase === useCase.slug);
+      const share = shares.find((entry) => entry.useCase === useCase.slug);
       const sampleCount = own.reduce((sum, row) => sum + row.requestCount, 0);
       const latencyCount = own.reduce((sum, row) => sum + row.latencyCount, 0);
       const latencySumMs = own.reduce((sum, row) => sum + row.latencySumMs, 0);
@@ -284,16 +262,16 @@ function toCategories(described: readonly Described[], rows: readonly EvidenceRo
         categoryName: useCase.name,
         categorySlug: useCase.slug,
         sampleCount,
-        distinctPromptCount,
+        distinctPromptCount: share?.promptCount ?? 0,
         share: total === 0 ? 0 : sampleCount / total,
         examplePrompts: useCase.examplePrompts,
         keywords: useCase.keywords,
         modelsUsed: own.toSorted((a, b) => b.requestCount - a.requestCount).map(({ modelId }) => modelId),
-        typicalLength,
+        typicalLength: share?.typicalLength ?? useCase.typicalLength,
         typicalResponseTimeMs: latencyCount === 0 ? null : latencySumMs / latencyCount,
       };
     })
-    .filter(({ sampleCount, distinctPromptCount }) => sampleCount > 0 || distinctPromptCount > 0)
+    .filter(({ sampleCount }) => sampleCount > 0)
     .sort((a, b) => b.sampleCount - a.sampleCount || (a.categorySlug < b.categorySlug ? -1 : 1));
 }
 

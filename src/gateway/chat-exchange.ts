@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import type { Decision } from '../core/decision.ts';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
-import type { RequestFailure } from '../core/usage-record.ts';
-import { NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import type { FailedAttempt, RequestFailure } from '../core/usage-record.ts';
+import { countsAgainstModel, NO_TOKEN_USAGE } from '../core/usage-record.ts';
 import { AnswerCollector } from './answer-collector.ts';
 import { headersOfAnswer, headersOfError, toCostText } from './answer-headers.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest } from './chat.ts';
@@ -41,6 +41,7 @@ export class ChatExchange {
   readonly #cancellation = new AbortController();
   #modelId: string;
   #attemptCount = 0;
+  readonly #failedAttempts: FailedAttempt[] = [];
   /** Milliseconds spent waiting for providers; the rest of the latency is ours. */
   #upstreamMs = 0;
   #firstTokenMs: number | null = null;
@@ -192,6 +193,10 @@ export class ChatExchange {
   #noteFailedAttempt(error: TallyrankError): void {
     const { requestId } = this.#opened;
     const facts = { requestId, modelId: this.#modelId, code: error.code };
+    // A model that another one stands in for must not keep its good name.
+    if (countsAgainstModel(error.fault)) {
+      this.#failedAttempts.push({ modelId: this.#modelId, code: error.code });
+    }
     this.#deps.logger.warn(facts, 'A model failed; the next one is tried.');
     this.#deps.events?.onAttemptFailed?.(requestId, this.#modelId, error);
   }
@@ -232,6 +237,7 @@ export class ChatExchange {
       responseId: answer?.responseId ?? null,
       statusCode,
       attemptCount: this.#attemptCount,
+      failedAttempts: this.#failedAttempts,
       failure,
     };
     try {

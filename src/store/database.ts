@@ -289,7 +289,8 @@ class ClickHouseDatabase implements Database {
           { attempt, fault, isEmbedded: this.isEmbedded },
           'the store connection broke; trying again',
         );
-        await delay(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+        // An embedded store has only ended for want of work, mostly: starting it is all the pause it needs.
+        if (attempt > 1 || !this.isEmbedded) await delay(FIRST_PAUSE_MS * 2 ** (attempt - 1));
       }
     }
   }

@@ -7,8 +7,11 @@ export interface EngineServer {
   readonly server: Server;
   /** Requests that have not been answered yet. */
   readonly openCount: number;
-  /** From now on connections are cut instead of served, so that clients go and find the next process. */
-  refuse(): void;
+  /**
+   * Stops listening, which removes the socket file, lets open requests have their answers, and cuts every
+   * other connection, so that clients go and find the next process.
+   */
+  close(drainMaxMs: number): Promise<void>;
 }
 
 export interface EngineServerHooks {
@@ -73,15 +76,14 @@ export function createEngineServer(engine: Engine, hooks: EngineServerHooks): En
     openCount++;
     hooks.onOpen();
     const gone = new AbortController();
+    // Comes once for every request, whether its answer was sent or its caller left.
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
+      openCount--;
+      if (openCount === 0) hooks.onAllDone();
+      if (openCount === 0 && isRefusing) server.closeAllConnections();
     });
-    answer(engine, request, response, gone.signal)
-      .catch((error: unknown) => fail(response, error, hooks))
-      .finally(() => {
-        openCount--;
-        if (openCount === 0) hooks.onAllDone();
-      });
+    answer(engine, request, response, gone.signal).catch((error: unknown) => fail(response, error, hooks));
   });
   // Clients keep their connections for as long as they live; a process that ends cuts them.
   server.keepAliveTimeout = 0;
@@ -90,8 +92,14 @@ export function createEngineServer(engine: Engine, hooks: EngineServerHooks): En
     get openCount() {
       return openCount;
     },
-    refuse() {
+    async close(drainMaxMs) {
       isRefusing = true;
+      const late = setTimeout(() => server.closeAllConnections(), drainMaxMs);
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        if (openCount === 0) server.closeAllConnections();
+      });
+      clearTimeout(late);
     },
   };
 }

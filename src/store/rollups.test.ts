@@ -72,6 +72,22 @@ describe('roll-ups of a new run', () => {
     expect(of('run-2')).toEqual(of('run-1'));
   });
 
+  it('counts a failure of a model that another one stood in for, and no request', async () => {
+    const attempt = { modelId: 'openai:broken', code: 'upstream_failed' };
+    const rescued = { promptHash: 'code', failedAttempts: [attempt] };
+    await store.insertRequests(requests(30, 'starter', rescued));
+    await store.insertRequests(requests(10, 'run-1', { ...rescued, useCase: 'case_code' }));
+    await rebuildRollups(store.db, 'run-1');
+    const rows = await store.db.query(
+      `SELECT run_id, use_case, sum(request_count) AS requests, sum(failure_count) AS failures
+      FROM usage_hourly WHERE model_id = 'openai:broken' GROUP BY run_id, use_case ORDER BY run_id`,
+    );
+    expect(rows).toEqual([
+      { run_id: 'run-1', use_case: 'case_code', requests: 0, failures: 40 },
+      { run_id: 'starter', use_case: 'casual_chat', requests: 0, failures: 30 },
+    ]);
+  });
+
   it('stops between days when told to', async () => {
     await expect(rebuildRollups(store.db, 'run-1', { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'cancelled',

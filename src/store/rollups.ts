@@ -78,6 +78,27 @@ LEFT JOIN (
 WHERE toYYYYMMDD(usage.started_at) = {day:UInt32} AND usage.run_id != {run:String}
 GROUP BY hour, use_case, model_id, source`;
 
+/** As failed_attempts_view: models that failed and were stood in for. */
+const fillStagingWithFailures = (staging: string): string => `
+INSERT INTO ${staging} (run_id, is_rebuilt, hour, use_case, model_id, source, failure_count)
+SELECT
+  {run:String} AS run_id,
+  toUInt8(1) AS is_rebuilt,
+  toStartOfHour(toDateTime(usage.started_at, 'UTC')) AS hour,
+  if(assigned.use_case = '', 'other', assigned.use_case) AS use_case,
+  usage.failed_model_id AS model_id,
+  usage.source AS source,
+  count() AS failure_count
+FROM (
+  SELECT started_at, source, prompt_hash, arrayJoin(failed_model_ids) AS failed_model_id
+  FROM usage_log
+  WHERE toYYYYMMDD(started_at) = {day:UInt32} AND run_id != {run:String}
+) AS usage
+LEFT JOIN (
+  SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {run:String}
+) AS assigned ON assigned.prompt_hash = usage.prompt_hash
+GROUP BY hour, use_case, model_id, source`;
+
 const OLD_STAGING = `
 SELECT name
 FROM system.tables
@@ -179,6 +200,7 @@ async function rebuildDay(
     try {
       await db.command(`CREATE TABLE IF NOT EXISTS ${staging} AS usage_hourly`, {}, { isIdempotent: true });
       await db.command(fillStaging(staging), { run: runId, day }, { signal });
+      await db.command(fillStagingWithFailures(staging), { run: runId, day }, { signal });
       await db.command(
         `ALTER TABLE usage_hourly REPLACE PARTITION ({run:String}, 1, {day:UInt32}) FROM ${staging}`,
         { run: runId, day },

@@ -1,4 +1,4 @@
-import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -29,7 +29,9 @@ describe('storePaths', () => {
     await rm(`${dir}-link`);
   });
 
-  it('says which directory cannot be used', () => {
-    expect(() => storePaths('/proc/nothing')).toThrow(/\/proc\/nothing cannot be used/);
+  it('says which directory cannot be used', async () => {
+    const file = join(dir, 'file');
+    await writeFile(file, '');
+    expect(() => storePaths(file)).toThrow(`${file} cannot be used (ENOTDIR)`);
   });
 });

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openScratchStore, type ScratchStore, usageRecord } from '../../tests/kit/scratch-store.ts';
+import { endStore, openScratchStore, type ScratchStore, usageRecord } from '../../tests/kit/scratch-store.ts';
 import { encodeUsageRecord } from '../core/usage-record.ts';
 import { type StorePaths, storePaths } from './socket-path.ts';
 
@@ -99,15 +100,13 @@ describe('the store process', () => {
   });
 
   it('finishes what runs when it is told to end, and leaves no socket behind', async () => {
-    const pid = await store.pid();
     const running = ask('/', 'SELECT sleep(0.3)');
-    // Answered only after the one before has begun: one connection, first come first served, is not needed.
+    // The socket takes connections in order: once this is answered, the one before has begun.
     await ask('/ping');
-    process.kill(pid, 'SIGTERM');
+    await endStore(store.dataDir);
     expect(await running).toMatchObject({ status: 200 });
-    await store.dispose();
     expect(existsSync(paths.socketPath)).toBe(false);
-    store.keep();
+    expect(existsSync(paths.statePath)).toBe(false);
   });
 
   interface Answer {
@@ -130,7 +129,7 @@ describe('the store process', () => {
       agent: false,
     });
     sent.end(body);
-    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = await response.toArray();
     const whole = Buffer.concat(chunks);
     return { status: response.statusCode, headers: response.headers, body: whole, text: whole.toString() };
@@ -147,15 +146,14 @@ describe('an idle store process', () => {
   });
 
   async function ended(pid: number): Promise<void> {
-    const { setTimeout: delay } = await import('node:timers/promises');
-    for (;;) {
+    const isAlive = (): boolean => {
       try {
-        process.kill(pid, 0);
+        return process.kill(pid, 0);
       } catch {
-        return;
+        return false;
       }
-      // Nobody's child any more: there is no event to wait for.
-      await delay(20);
-    }
+    };
+    // Nobody's child any more: there is no event to wait for.
+    while (isAlive()) await delay(20);
   }
 });

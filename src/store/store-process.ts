@@ -79,9 +79,10 @@ export async function runStoreProcess(
   report({ state: 'ready' });
   life.idle();
   const cause = await life.end;
-  life.busy();
   log('ending', { cause, openCount: http.openCount });
-  await stop(http, paths);
+  // The socket file goes before the lock does: the next owner's file is never removed.
+  rmSync(paths.statePath, { force: true });
+  await http.close(DRAIN_MS);
   await engine.close();
   log('ended', {});
 }
@@ -120,13 +121,18 @@ function sizeOf(path: string): number {
 class Life {
   readonly end: Promise<string>;
   readonly #idleMs: number;
+  #isEnding = false;
   #finish: (cause: string) => void = () => undefined;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(idleMs: number) {
     this.#idleMs = idleMs;
     this.end = new Promise((resolve) => {
-      this.#finish = resolve;
+      this.#finish = (cause) => {
+        this.#isEnding = true;
+        this.busy();
+        resolve(cause);
+      };
     });
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
@@ -142,6 +148,8 @@ class Life {
 
   idle(): void {
     this.busy();
+    // The last answers of a process that is ending would otherwise keep it for another idle time.
+    if (this.#isEnding) return;
     this.#timer = setTimeout(() => this.#finish('idle'), this.#idleMs);
   }
 }
@@ -157,20 +165,6 @@ async function listen(http: EngineServer, paths: StorePaths): Promise<void> {
   // Renamed into place, so that nobody reads half of it.
   writeFileSync(`${paths.statePath}.new`, `${JSON.stringify(state)}\n`);
   renameSync(`${paths.statePath}.new`, paths.statePath);
-}
-
-/** Closing removes the socket file before the lock is given up: the next owner's file is never removed. */
-async function stop(http: EngineServer, paths: StorePaths): Promise<void> {
-  http.refuse();
-  rmSync(paths.statePath, { force: true });
-  await new Promise<void>((resolve) => {
-    const late = setTimeout(() => http.server.closeAllConnections(), DRAIN_MS);
-    http.server.close(() => {
-      clearTimeout(late);
-      resolve();
-    });
-    http.server.closeIdleConnections();
-  });
 }
 
 function openLog(path: string): (message: string, fields: object) => void {

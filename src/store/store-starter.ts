@@ -21,6 +21,8 @@ export interface StoreProcessLimits {
  */
 const READY_MAX_MS = 60_000;
 const RETRY_MS = 50;
+/** A process may be killed while it starts; one that cannot start fails every time. */
+const FAILURES_MAX = 3;
 
 /**
  * Returns once a store process listens on the socket, having started one if there was none. Any number of
@@ -30,16 +32,17 @@ const RETRY_MS = 50;
  */
 export async function ensureStoreProcess(paths: StorePaths, limits: StoreProcessLimits): Promise<void> {
   const deadline = performance.now() + READY_MAX_MS;
+  let failureCount = 0;
   while (!(await canConnect(paths.socketPath))) {
     const report = await start(paths, limits);
-    if (report.state === 'failed') {
+    if (report.state === 'failed' && ++failureCount >= FAILURES_MAX) {
       throw new TallyrankError(
         'store_unavailable',
         `The store process could not open ${paths.engineDir}: ${report.reason} (its log is ${paths.logPath})`,
       );
     }
     // The owner is about to listen, or about to end; both take a moment.
-    if (report.state === 'taken') await delay(RETRY_MS);
+    if (report.state !== 'ready') await delay(RETRY_MS);
     if (performance.now() > deadline) {
       throw new TallyrankError(
         'store_unavailable',
@@ -83,9 +86,9 @@ async function start(paths: StorePaths, limits: StoreProcessLimits): Promise<Sto
       stdout.setEncoding('utf8');
       stdout.on('data', (text: string) => {
         said += text;
-        const end = said.indexOf('\n');
-        if (end < 0) return;
-        resolve(JSON.parse(said.slice(0, end)) as StoreProcessReport);
+        const report = /^\{"state":.*\}$/m.exec(said)?.[0];
+        if (report === undefined) return;
+        resolve(JSON.parse(report) as StoreProcessReport);
         stdout.destroy();
         child.unref();
       });

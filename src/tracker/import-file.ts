@@ -207,6 +207,7 @@ class ImportRun {
       responseId: null,
       statusCode: null,
       attemptCount: 1,
+      failedAttempts: [],
       failure:
         row.error === null
           ? null

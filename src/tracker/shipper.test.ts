@@ -64,6 +64,24 @@ describe('Shipper', () => {
     journal.close();
   });
 
+  it('ends although rows keep coming while it ships', async () => {
+    const journal = Journal.open({ dir: root, logger: recordingLogger() });
+    await appendNumbers(journal, 0, 4);
+    let nextNumber = 4;
+    sink.fault = () => {
+      void journal.append('usage_log', `{"n":${nextNumber++}}`);
+      journal.writeNow();
+    };
+    const shipper = behind(journal);
+    await shipper.ship();
+    expect(sink.rows.slice(0, 4)).toEqual(numbers(4));
+    expect(sink.rows.length).toBeLessThan(nextNumber);
+    sink.fault = null;
+    await shipper.ship();
+    expect(sink.rows).toEqual(numbers(nextNumber));
+    journal.close();
+  });
+
   it('repeats a batch whose answer was lost without doubling a row, even after a crash in between', async () => {
     const journal = Journal.open({ dir: root, logger: recordingLogger() });
     await appendNumbers(journal, 0, 2);

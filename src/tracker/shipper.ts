@@ -11,12 +11,17 @@ export interface UsageSink {
   insertLines(table: JournalTable, lines: Uint8Array, deduplicationToken: string): Promise<void>;
 }
 
+interface Head {
+  readonly segment: number;
+  readonly bytes: number;
+}
+
 /** A writer's folder and how far it has been written. */
 export interface JournalTail {
   readonly dir: string;
   readonly writerId: string;
   /** The segment that is still being written; null when the writer is gone. */
-  head(): { readonly segment: number; readonly bytes: number } | null;
+  head(): Head | null;
   shipped(bytes: number): void;
 }
 
@@ -86,14 +91,16 @@ export class Shipper {
   }
 
   /**
-   * Ships all that is written now. Joins a run that is under way.
+   * Ships all that is written now; waits for a run that is under way. What is written meanwhile is left to the
+   * next call: while requests keep coming, there would be no end.
    *
    * @param signal  ends the waiting for a store that is away
    * @throws {TallyrankError} what the store said, when `signal` ended the retries
    */
   async ship(signal?: AbortSignal): Promise<void> {
+    const goal = this.#tail.head();
     while (this.#running) await this.#running.catch(() => undefined);
-    this.#running = this.#run(signal).finally(() => {
+    this.#running = this.#run(goal, signal).finally(() => {
       this.#running = null;
     });
     return this.#running;
@@ -115,9 +122,10 @@ export class Shipper {
     await this.#running?.catch(() => undefined);
   }
 
-  async #run(signal: AbortSignal | undefined): Promise<void> {
+  /** @param goal  where the journal ended when it was asked for; null: to the end of a journal that nobody writes */
+  async #run(goal: Head | null, signal: AbortSignal | undefined): Promise<void> {
     this.#cursor ??= await this.#readCursor();
-    for (;;) {
+    while (goal === null || !isPast(this.#cursor, goal)) {
       const batch = await this.#nextBatch(this.#cursor);
       if (!batch) {
         if (!(await this.#advance(this.#cursor))) return;
@@ -262,6 +270,11 @@ export class Shipper {
   get #cursorFile(): string {
     return path.join(this.#tail.dir, 'cursor.json');
   }
+}
+
+function isPast(cursor: Cursor, goal: Head): boolean {
+  if (cursor.segment !== goal.segment) return cursor.segment > goal.segment;
+  return cursor.offset >= goal.bytes;
 }
 
 async function sizeOf(file: string): Promise<number> {

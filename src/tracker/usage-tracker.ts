@@ -163,6 +163,7 @@ export class UsageTracker implements AsyncDisposable {
       overheadMs: null,
       statusCode: null,
       attemptCount: 1,
+      failedAttempts: [],
       failure,
     };
     this.#track(this.finish(requestId, outcome, null));

@@ -98,6 +98,7 @@ export function usageRecord(given: Partial<UsageRecord> = {}): UsageRecord {
     responseId: null,
     statusCode: 200,
     attemptCount: 1,
+    failedAttempts: [],
     failure: null,
     costUsd: 0.001,
     priceVersion: 'free',

@@ -5,7 +5,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { HttpEmbedder } from './http.ts';
 
 let server: Server | null = null;
-const asked: { url: string | undefined; authorization: string | undefined; body: { model: string; input: string[] } }[] = [];
+const asked: {
+  url: string | undefined;
+  authorization: string | undefined;
+  body: { model: string; input: string[] };
+}[] = [];
 
 async function serve(answer: (input: string[]) => { status?: number; body: unknown }): Promise<string> {
   asked.length = 0;
@@ -29,9 +33,18 @@ afterEach(async () => {
 describe('HttpEmbedder', () => {
   it('asks Ollama in batches', async () => {
     const baseUrl = await serve((input) => ({ body: { embeddings: input.map((item) => [item.length, 1]) } }));
-    const embedder = new HttpEmbedder({ protocol: 'ollama', baseUrl, model: 'nomic-embed-text', batchSize: 2 });
+    const embedder = new HttpEmbedder({
+      protocol: 'ollama',
+      baseUrl,
+      model: 'nomic-embed-text',
+      batchSize: 2,
+    });
     const vectors = await embedder.embed(['a', 'bb', 'ccc']);
-    expect(vectors.map((vector) => [...vector])).toEqual([[1, 1], [2, 1], [3, 1]]);
+    expect(vectors.map((vector) => [...vector])).toEqual([
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]);
     expect(asked.map(({ url }) => url)).toEqual(['/api/embed', '/api/embed']);
     expect(embedder.dims).toBe(2);
   });
@@ -40,7 +53,12 @@ describe('HttpEmbedder', () => {
     const baseUrl = await serve((input) => ({
       body: { data: input.map((item, index) => ({ index, embedding: [item.length] })).reverse() },
     }));
-    const embedder = new HttpEmbedder({ protocol: 'openai', baseUrl: `${baseUrl}/v1/`, model: 'm', apiKey: 'k' });
+    const embedder = new HttpEmbedder({
+      protocol: 'openai',
+      baseUrl: `${baseUrl}/v1/`,
+      model: 'm',
+      apiKey: 'k',
+    });
     expect((await embedder.embed(['a', 'bb'])).map((vector) => [...vector])).toEqual([[1], [2]]);
     expect(asked[0]).toMatchObject({ url: '/v1/embeddings', authorization: 'Bearer k' });
   });

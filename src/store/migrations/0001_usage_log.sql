@@ -47,6 +47,9 @@ CREATE TABLE IF NOT EXISTS usage_log (
   finish_reason LowCardinality(String),
   status_code Nullable(UInt16),
   attempt_count UInt8,
+  -- models that were tried before and failed by their own or their provider's fault, with the error codes
+  failed_model_ids Array(LowCardinality(String)),
+  failed_codes Array(LowCardinality(String)),
   use_case LowCardinality(String),
   use_case_confidence Nullable(Float32),
   run_id LowCardinality(String),

@@ -70,3 +70,17 @@ SELECT
   uniqState(prompt_hash) AS prompts
 FROM usage_log
 GROUP BY run_id, hour, use_case, model_id, source;
+
+-- A model that failed and was stood in for: no request of its own, but a failure.
+CREATE MATERIALIZED VIEW IF NOT EXISTS failed_attempts_view TO usage_hourly AS
+SELECT
+  run_id,
+  toUInt8(0) AS is_rebuilt,
+  toStartOfHour(toDateTime(started_at, 'UTC')) AS hour,
+  use_case,
+  failed_model_id AS model_id,
+  source,
+  count() AS failure_count
+FROM usage_log
+ARRAY JOIN failed_model_ids AS failed_model_id
+GROUP BY run_id, hour, use_case, model_id, source;

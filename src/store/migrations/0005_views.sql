@@ -136,4 +136,47 @@ LEFT JOIN (
 ) AS assigned ON assigned.prompt_hash = usage.prompt_hash
 WHERE usage.started_at >= {from:DateTime64(3, 'UTC')} AND usage.started_at < {to:DateTime64(3, 'UTC')}
   AND (usage.started_at < {rolled_from:DateTime('UTC')} OR usage.started_at >= {rolled_to:DateTime('UTC')})
+GROUP BY at, use_case, model_id, source
+UNION ALL
+-- Models that failed and were stood in for, as failed_attempts_view counts them.
+SELECT
+  toStartOfMinute(toDateTime(usage.started_at, 'UTC')) AS at,
+  multiIf(
+    usage.run_id = {run:String}, usage.use_case,
+    assigned.use_case != '', assigned.use_case,
+    'other'
+  ) AS use_case,
+  usage.failed_model_id AS model_id,
+  usage.source AS source,
+  toUInt64(0) AS request_count,
+  toUInt64(0) AS success_count,
+  count() AS failure_count,
+  toUInt64(0) AS abandoned_count,
+  toUInt64(0) AS latency_count,
+  toFloat64(0) AS latency_sum_ms,
+  quantilesTDigestStateIf(0.5, 0.95)(toFloat64(0), false) AS latency_quantiles,
+  toUInt64(0) AS priced_count,
+  toFloat64(0) AS cost_sum_usd,
+  toUInt64(0) AS token_count,
+  toUInt64(0) AS prompt_token_sum,
+  toUInt64(0) AS completion_token_sum,
+  uniqStateIf('', false) AS users,
+  uniqStateIf('', false) AS prompts
+FROM (
+  SELECT started_at, run_id, use_case, source, prompt_hash, arrayJoin(failed_model_ids) AS failed_model_id
+  FROM usage_log
+  WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
+    AND (started_at < {rolled_from:DateTime('UTC')} OR started_at >= {rolled_to:DateTime('UTC')})
+) AS usage
+LEFT JOIN (
+  SELECT prompt_hash, use_case
+  FROM assignments FINAL
+  WHERE run_id = {run:String} AND prompt_hash IN (
+    SELECT prompt_hash
+    FROM usage_log
+    WHERE run_id != {run:String}
+      AND started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
+      AND (started_at < {rolled_from:DateTime('UTC')} OR started_at >= {rolled_to:DateTime('UTC')})
+  )
+) AS assigned ON assigned.prompt_hash = usage.prompt_hash
 GROUP BY at, use_case, model_id, source;

@@ -130,39 +130,24 @@ export async function readActiveRun(db: Database): Promise<DiscoveryRun | null> 
   return row ? toRun(row) : null;
 }
 
-const RUN_SQL = `SELECT ${RUN_COLUMNS} FROM discovery_runs FINAL WHERE run_id = {runId:String}`;
-
-export async function readDiscoveryRun(db: Database, runId: string): Promise<DiscoveryRun | null> {
-  const [row] = await db.query<DiscoveryRun>(RUN_SQL, { runId });
-  return row ? toRun(row) : null;
-}
-
 const SHARES_SQL = `
-SELECT use_case AS useCase, count() AS promptCount, avg(prompt_length) AS typicalLength
-FROM (
-  SELECT
-    usage_log.prompt_hash,
-    any(if(usage_log.run_id = {runId:String}, usage_log.use_case, assigned.use_case)) AS use_case,
-    any(usage_log.prompt_length) AS prompt_length
-  FROM usage_log
-  LEFT JOIN (
-    SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {runId:String}
-  ) AS assigned ON assigned.prompt_hash = usage_log.prompt_hash
-  WHERE usage_log.started_at >= {from:DateTime64(3, 'UTC')} AND usage_log.started_at < {to:DateTime64(3, 'UTC')}
-  GROUP BY usage_log.prompt_hash
-)
-WHERE use_case != ''
+SELECT
+  use_case AS useCase,
+  uniqMerge(prompts) AS promptCount,
+  sum(prompt_length_sum) / sum(request_count) AS typicalLength
+FROM usage_hourly
+WHERE run_id = {runId:String} AND hour >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND hour < {to:DateTime64(3, 'UTC')}
 GROUP BY useCase`;
 
 export interface UseCaseShare {
   readonly useCase: string;
-  /** Distinct prompts of the window. */
+  /** Distinct prompts of the window; exact up to tens of thousands, within a percent beyond. */
   readonly promptCount: number;
-  /** Mean length of a distinct prompt, characters. */
+  /** Mean length of a request's prompt, characters. */
   readonly typicalLength: number;
 }
 
-/** How many distinct prompts of the window belong to which use case of a run? Reads the log's short columns. */
+/** How many distinct prompts of the window belong to which use case of a run? Reads the hourly roll-up. */
 export async function readUseCaseShares(
   db: Database,
   { runId, from, to }: { readonly runId: string; readonly from: Date; readonly to: Date },
@@ -176,11 +161,11 @@ export async function readUseCaseShares(
 }
 
 const ASSIGNED_SQL = `
-SELECT usage_log.prompt AS prompt, assigned.use_case AS useCase
+SELECT asked.text AS prompt, assigned.use_case AS useCase
 FROM (SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {runId:String}) AS assigned
 INNER JOIN (
-  SELECT prompt_hash, any(prompt) AS prompt FROM usage_log WHERE prompt != '' GROUP BY prompt_hash
-) AS usage_log ON usage_log.prompt_hash = assigned.prompt_hash
+  SELECT prompt_hash, any(usage_log.prompt) AS text FROM usage_log WHERE usage_log.prompt != '' GROUP BY prompt_hash
+) AS asked ON asked.prompt_hash = assigned.prompt_hash
 ORDER BY assigned.prompt_hash`;
 
 /** Every distinct prompt of a run with its use case, in blocks: what `analyze --assignments` writes. */

@@ -47,16 +47,20 @@ export async function countPrompts(db: Database, { from, to, signal }: PromptWin
 const SAMPLE_SQL = `
 SELECT
   prompt_hash AS promptHash,
-  any(if(length(prompt) > 8000, concat(substringUTF8(prompt, 1, 3000), '\\n', substringUTF8(prompt, -3000)), prompt)) AS prompt,
-  any(if(length(context) > 8000, substringUTF8(context, 1, 3000), context)) AS context,
+  any(if(
+    length(usage_log.prompt) > 8000,
+    concat(substringUTF8(usage_log.prompt, 1, 3000), '\\n', substringUTF8(usage_log.prompt, -3000)),
+    usage_log.prompt
+  )) AS prompt,
+  any(substringUTF8(usage_log.context, 1, 8000)) AS context,
   count() AS requestCount,
   uniqIf(user_id, user_id != '') AS userCount
 FROM usage_log
-WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND prompt != ''
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
   AND prompt_hash IN (
     SELECT prompt_hash
     FROM usage_log
-    WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND prompt != ''
+    WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
     GROUP BY prompt_hash
     ORDER BY cityHash64(prompt_hash)
     LIMIT {limit:UInt32}
@@ -76,12 +80,16 @@ export async function readDistinctPrompts(
 const PART_SQL = `
 SELECT
   prompt_hash AS promptHash,
-  any(if(length(prompt) > 8000, concat(substringUTF8(prompt, 1, 3000), '\\n', substringUTF8(prompt, -3000)), prompt)) AS prompt,
-  any(if(length(context) > 8000, substringUTF8(context, 1, 3000), context)) AS context,
+  any(if(
+    length(usage_log.prompt) > 8000,
+    concat(substringUTF8(usage_log.prompt, 1, 3000), '\\n', substringUTF8(usage_log.prompt, -3000)),
+    usage_log.prompt
+  )) AS prompt,
+  any(substringUTF8(usage_log.context, 1, 8000)) AS context,
   count() AS requestCount,
   uniqIf(user_id, user_id != '') AS userCount
 FROM usage_log
-WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND prompt != ''
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
   AND cityHash64(prompt_hash) % {parts:UInt32} = {part:UInt32}
 GROUP BY prompt_hash`;
 

@@ -25,6 +25,9 @@ export interface UsageFigures {
   readonly tokenCount: number;
   readonly promptTokenSum: number | null;
   readonly completionTokenSum: number | null;
+}
+
+export interface UsageTotal extends UsageFigures {
   /** Different users and prompts; estimated within about a percent beyond some thousands. */
   readonly userCount: number;
   readonly distinctPromptCount: number;
@@ -32,7 +35,7 @@ export interface UsageFigures {
 
 export interface UsageStats {
   readonly runId: string;
-  readonly total: UsageFigures;
+  readonly total: UsageTotal;
   /** Most requests first. */
   readonly byModel: readonly (UsageFigures & { readonly modelId: string })[];
   readonly byUseCase: readonly (UsageFigures & { readonly useCase: string })[];
@@ -67,28 +70,57 @@ SELECT
   if(sum(latency_count) = 0, NULL, quantilesTDigestMerge(0.5, 0.95)(latency_quantiles)[2]) AS latencyP95Ms,
   sum(token_count) AS tokenCount,
   if(tokenCount = 0, NULL, sum(prompt_token_sum)) AS promptTokenSum,
-  if(tokenCount = 0, NULL, sum(completion_token_sum)) AS completionTokenSum,
-  uniqMerge(users) AS userCount,
-  uniqMerge(prompts) AS distinctPromptCount
+  if(tokenCount = 0, NULL, sum(completion_token_sum)) AS completionTokenSum
 FROM (
-  SELECT *, toStartOfInterval(at, toIntervalSecond({bucketSeconds:UInt32}), 'UTC') AS bucket
+  -- Once to the width of a bucket: the four groupings then start from a few thousand rows.
+  SELECT
+    usage.model_id AS model_id,
+    usage.use_case AS use_case,
+    toStartOfInterval(usage.at, toIntervalSecond({bucketSeconds:UInt32}), 'UTC') AS bucket,
+    sum(usage.request_count) AS request_count,
+    sum(usage.success_count) AS success_count,
+    sum(usage.failure_count) AS failure_count,
+    sum(usage.abandoned_count) AS abandoned_count,
+    sum(usage.priced_count) AS priced_count,
+    sum(usage.cost_sum_usd) AS cost_sum_usd,
+    sum(usage.latency_count) AS latency_count,
+    sum(usage.latency_sum_ms) AS latency_sum_ms,
+    quantilesTDigestMergeState(0.5, 0.95)(usage.latency_quantiles) AS latency_quantiles,
+    sum(usage.token_count) AS token_count,
+    sum(usage.prompt_token_sum) AS prompt_token_sum,
+    sum(usage.completion_token_sum) AS completion_token_sum
   FROM usage_between(
     run = {run:String}, from = {from:String}, to = {to:String},
     rolled_from = {rolledFrom:String}, rolled_to = {rolledTo:String}
-  )
+  ) AS usage
+  GROUP BY model_id, use_case, bucket
 )
 GROUP BY GROUPING SETS ((), (model_id), (use_case), (bucket))
 ORDER BY level, requestCount DESC, modelId, useCase, bucketMs`;
+
+const DISTINCT = `
+SELECT uniqMerge(users) AS userCount, uniqMerge(prompts) AS distinctPromptCount
+FROM usage_between(
+  run = {run:String}, from = {from:String}, to = {to:String},
+  rolled_from = {rolledFrom:String}, rolled_to = {rolledTo:String}
+)`;
 
 /** What was asked in a window, of which model, for what, and when? Reads `usage_between` of the current run. */
 export async function usageStats(db: Database, timeframe: Timeframe): Promise<UsageStats> {
   const runId = await currentRunId(db);
   const window = usageWindow(timeframe);
-  const rows = await db.query<Row>(USAGE_STATS, { run: runId, ...window.params });
+  const params = { run: runId, ...window.params };
+  const [rows, [distinct]] = await Promise.all([
+    db.query<Row>(USAGE_STATS, params),
+    db.query<Pick<UsageTotal, 'userCount' | 'distinctPromptCount'>>(DISTINCT, params),
+  ]);
   const buckets = new Map(rows.filter((row) => row.level === 'bucket').map((row) => [row.bucketMs, row]));
   return {
     runId,
-    total: figuresOf(rows.find((row) => row.level === 'total')),
+    total: {
+      ...figuresOf(rows.find((row) => row.level === 'total')),
+      ...(distinct ?? { userCount: 0, distinctPromptCount: 0 }),
+    },
     byModel: rows
       .filter((row) => row.level === 'model')
       .map((row) => ({ modelId: row.modelId, ...figuresOf(row) })),
@@ -123,6 +155,4 @@ const NO_USAGE: UsageFigures = {
   tokenCount: 0,
   promptTokenSum: null,
   completionTokenSum: null,
-  userCount: 0,
-  distinctPromptCount: 0,
 };

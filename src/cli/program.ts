@@ -1,0 +1,37 @@
+import { Command, Option } from 'commander';
+import { VERSION } from '../version.ts';
+import { addAnalyze } from './analyze.ts';
+import { addConfig } from './config.ts';
+import type { CommandContext } from './context.ts';
+import { addImport } from './import.ts';
+import { addRank } from './rank.ts';
+import { addSavings } from './savings.ts';
+import { addStart } from './start.ts';
+
+/** All commands. Building them does nothing; docs/cli.md is compared with them by a test. */
+export function buildProgram(context: CommandContext): Command {
+  const program = new Command('tallyrank')
+    .description('LLM gateway that measures which model serves which use case, and routes to the best one.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(tallyrank --help lists the commands)')
+    .configureHelp({ showGlobalOptions: true });
+  addStart(program, context);
+  addImport(program, context);
+  addAnalyze(program, context);
+  addRank(program, context);
+  addSavings(program, context);
+  addConfig(program, context);
+  for (const command of leafCommands(program)) {
+    command
+      .exitOverride()
+      .addOption(new Option('--json', 'one JSON document on standard output, words on standard error'))
+      .addOption(new Option('--data-dir <folder>', 'folder of journal and embedded store (default: ./data)'));
+  }
+  return program;
+}
+
+/** The commands that do something, without those that only group others. */
+export function leafCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => (child.commands.length > 0 ? leafCommands(child) : [child]));
+}
