@@ -48,6 +48,7 @@ export class App implements AsyncDisposable {
       connectMs: config.limits.connectTimeoutMs,
       firstTokenMs: config.limits.firstTokenTimeoutMs,
       idleMs: config.limits.idleTimeoutMs,
+      totalMs: config.limits.totalTimeoutMs,
     });
     this.providers = new ProviderRegistry({
       settings: config.providers.map((provider) => ({

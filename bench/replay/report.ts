@@ -1,25 +1,16 @@
 import { CAST, type CastModel, costUsdOf, modelIdOf } from './cast.ts';
 import type { KnownPrompt } from './data.ts';
+import type { AnalysisAnswer, Phase, Ranking, SentRequest } from './facts.ts';
 import type { Product } from './product.ts';
-import type { AnalysisAnswer, Phase, SentRequest } from './run.ts';
 
 export interface ReplayFacts {
   readonly product: Product;
   readonly before: Phase;
   readonly after: Phase;
   readonly analysis: AnalysisAnswer;
-  readonly version: string;
+  /** As phase two found them. */
+  readonly rankings: readonly Ranking[];
   readonly seed: number;
-}
-
-interface Ranking {
-  readonly useCase: string;
-  readonly best: {
-    readonly modelId: string;
-    readonly score: number | null;
-    readonly totalRequests: number;
-  } | null;
-  readonly note: string | null;
 }
 
 /** The margin of the not-worse rule: further below the best single model means that routing did harm. */
@@ -27,8 +18,7 @@ const MARGIN = 0.05;
 
 /** Prints the tables of a replay. Sets a bad exit code when `auto` falls below the best single model's margin or rows are missing. */
 export async function printReport(facts: ReplayFacts): Promise<void> {
-  const { product, before, after, analysis } = facts;
-  const { rankings } = await product.ask<{ rankings: readonly Ranking[] }>('/api/rankings');
+  const { product, before, after, analysis, rankings } = facts;
   const stats = await product.ask<{ total: { requestCount: number } }>('/api/usage/stats?timeframe=1%20day');
   const savings = await product.ask<{ message: string; sampleCount: number }>('/api/savings');
   const sentCount = before.requests.length + after.requests.length + before.failedCount + after.failedCount;

@@ -3,6 +3,7 @@ import { createRandom, type Random } from '../../src/stats/random.ts';
 import { FakeProvider } from '../../tests/kit/fake-provider.ts';
 import { CAST, type CastModel, modelIdOf, promptTokensOf } from './cast.ts';
 import { DataMissing, type KnownPrompt, readLatencies, readPrompts } from './data.ts';
+import type { AnalysisAnswer, Phase, Ranking, SentRequest } from './facts.ts';
 import { Product } from './product.ts';
 import { printReport } from './report.ts';
 
@@ -24,21 +25,6 @@ const FEEDBACK_SHARE = 0.2;
 /** Below this outcome half of the users ask again. */
 const BAD_OUTCOME = 0.5;
 const RE_ASK_SHARE = 0.5;
-
-export interface SentRequest {
-  readonly prompt: KnownPrompt;
-  readonly model: CastModel;
-  readonly outcome: number;
-  readonly costUsd: number;
-  readonly addedLatencyMs: number;
-  readonly isReAsk: boolean;
-}
-
-export interface Phase {
-  readonly requests: readonly SentRequest[];
-  readonly feedbackCount: number;
-  readonly failedCount: number;
-}
 
 interface Replay {
   readonly product: Product;
@@ -80,17 +66,12 @@ async function main(): Promise<void> {
     const before = await runPhase(replay, prompts.slice(0, size), () => drawModel(random));
     say('Analyzing and ranking …');
     const analysis = await analyze(product);
+    const { rankings } = await product.ask<{ rankings: readonly Ranking[] }>('/api/rankings');
     say(`Phase two: ${size} other prompts to auto …`);
     const after = await runPhase(replay, prompts.slice(size, 2 * size), () => null);
-    const refreshed = await product.ask<{ version: string }>('/api/rankings/refresh', {});
-    await printReport({
-      product,
-      before,
-      after,
-      analysis,
-      version: refreshed.version,
-      seed: Number(values.seed),
-    });
+    // Ranks once more, and with it ships every row, so that the store can be counted.
+    await product.ask('/api/rankings/refresh', {});
+    await printReport({ product, before, after, analysis, rankings, seed: Number(values.seed) });
   } finally {
     await product.stop();
     for (const { fake } of fakes) await fake[Symbol.asyncDispose]();
@@ -204,14 +185,6 @@ function drawModel(random: Random): CastModel {
     if (at < 0) return model;
   }
   return CAST[0] as CastModel;
-}
-
-export interface AnalysisAnswer {
-  readonly categories: readonly {
-    readonly categorySlug: string;
-    readonly sampleCount: number;
-    readonly keywords: readonly string[];
-  }[];
 }
 
 async function analyze(product: Product): Promise<AnalysisAnswer> {

@@ -31,7 +31,7 @@ DIMS = 256
 PAIR_COUNT_MIN = 4
 # 16 MiB for the whole file: what an install can carry without anybody asking why.
 PAIRS_MAX = 31_000
-PENALTY = 0.03
+PENALTY = 1.0
 
 
 def say(*words):

@@ -285,4 +285,3 @@ export const dashboardAnswer = z.object({
 });
 
 export type FeedbackBody = z.infer<typeof feedbackBody>;
-export type ExplainBody = z.infer<typeof explainBody>;

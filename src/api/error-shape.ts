@@ -35,7 +35,7 @@ const FASTIFY_ERRORS: Readonly<Record<string, (error: FastifyError) => Tallyrank
 };
 
 /** Whatever was thrown, as one of our errors; texts of unknown failures stay inside. */
-export function errorOfThrown(thrown: unknown): TallyrankError {
+function errorOfThrown(thrown: unknown): TallyrankError {
   if (thrown instanceof TallyrankError) return thrown;
   if (hasZodFastifySchemaValidationErrors(thrown)) {
     const faults = thrown.validation.map(({ instancePath, message }) => {

@@ -9,7 +9,7 @@ import type { UsageTracker } from '../tracker/usage-tracker.ts';
 import type { FeedbackBody } from './contract.ts';
 import { errorAnswer, feedbackAnswer, feedbackBody } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ApiServer } from './plugin.ts';
+import type { ApiServer } from './server-type.ts';
 
 /** How well an answer served: by our id, the answer's, or the client's own; late and repeated is fine. */
 export function mountFeedback(api: ApiServer, deps: ApiDeps): void {

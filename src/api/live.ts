@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { AppEventName, AppEvents } from '../core/events.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ApiServer } from './plugin.ts';
+import type { ApiServer } from './server-type.ts';
 
 /** Proxies close silent connections after 30 to 60 s. */
 const KEEP_ALIVE_MS = 15_000;

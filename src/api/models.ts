@@ -1,7 +1,7 @@
 import { storedModels } from '../store/queries/model-storage.ts';
 import { modelsAnswer, storageAnswer } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ApiServer } from './plugin.ts';
+import type { ApiServer } from './server-type.ts';
 
 const tags = ['models'];
 

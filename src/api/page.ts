@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { ApiServer } from './plugin.ts';
+import type { ApiServer } from './server-type.ts';
 
 /** What the page may do: its own scripts and calls to this server, nothing from elsewhere. */
 const CONTENT_SECURITY_POLICY =

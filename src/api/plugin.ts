@@ -1,6 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyBaseLogger, FastifyInstance, FastifyTypeProvider, RawServerDefault } from 'fastify';
-import type { z } from 'zod';
+import type { FastifyInstance } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { mountFeedback } from './feedback.ts';
 import { mountLive } from './live.ts';
@@ -9,22 +7,10 @@ import { mountPage } from './page.ts';
 import { mountRankings } from './rankings.ts';
 import { mountRequests } from './requests.ts';
 import { mountRouting } from './routing.ts';
-import { mountUsage } from './usage.ts';
-
-/** Types what a handler takes by the contract's schemas; what it answers is checked by tests. */
-interface ContractTypes extends FastifyTypeProvider {
-  readonly validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown;
-  readonly serializer: unknown;
-}
-
-/** A server whose handlers get their parameters typed. */
-export type ApiServer = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ContractTypes
->;
+import type { ApiServer, ContractTypes } from './server-type.ts';
+import { mountTrends } from './trends.ts';
+import { mountDashboard, mountUsage } from './usage.ts';
+import { mountAnalysis, mountUseCases } from './use-cases.ts';
 
 /** Tallyrank's own endpoints under `/api`, and the page at `/`. */
 export async function apiPlugin(
@@ -33,6 +19,10 @@ export async function apiPlugin(
 ): Promise<void> {
   const api: ApiServer = server.withTypeProvider<ContractTypes>();
   mountUsage(api, deps);
+  mountDashboard(api, deps);
+  mountUseCases(api, deps);
+  mountAnalysis(api, deps);
+  mountTrends(api, deps);
   mountRankings(api, deps);
   mountRequests(api, deps);
   mountFeedback(api, deps);

@@ -1,26 +1,18 @@
-import { TallyrankError } from '../core/errors.ts';
-import { parseTimeframe } from '../core/timeframe.ts';
 import {
   allRankingsAnswer,
   compareAnswer,
   compareQuery,
   errorAnswer,
-  performanceAnswer,
-  rankingHistoryAnswer,
-  rankingHistoryQuery,
   rankingsAnswer,
   refreshAnswer,
-  savingsAnswer,
-  timeframeQuery,
   useCaseParams,
 } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ApiServer } from './plugin.ts';
-import { shown } from './usage.ts';
+import type { ApiServer } from './server-type.ts';
 
 const tags = ['rankings'];
 
-/** Who serves what best, how that changed, and what it would save. */
+/** Who serves what best. */
 export function mountRankings(api: ApiServer, deps: ApiDeps): void {
   const { ranker } = deps;
 
@@ -50,26 +42,6 @@ export function mountRankings(api: ApiServer, deps: ApiDeps): void {
   );
 
   api.get(
-    '/api/rankings/history',
-    {
-      schema: {
-        tags,
-        summary: 'Published rankings over time',
-        querystring: rankingHistoryQuery,
-        response: { 200: rankingHistoryAnswer, 400: errorAnswer },
-      },
-    },
-    async ({ query }) => {
-      const { useCase, modelId, ...asked } = query;
-      const window = parseTimeframe(asked, deps.clock(), '1 month');
-      return {
-        window: shown(window),
-        points: await ranker.getHistory(useCase ?? null, { modelId, timeframe: asked }),
-      };
-    },
-  );
-
-  api.get(
     '/api/rankings/:useCase',
     {
       schema: {
@@ -81,49 +53,4 @@ export function mountRankings(api: ApiServer, deps: ApiDeps): void {
     },
     async ({ params }) => ranker.getRankings(params.useCase),
   );
-
-  api.get(
-    '/api/savings',
-    {
-      schema: {
-        tags,
-        summary: 'What the best model per use case would save',
-        querystring: timeframeQuery,
-        response: { 200: savingsAnswer, 400: errorAnswer },
-      },
-    },
-    async ({ query }) => ranker.analyzeSavings(isEmpty(query) ? undefined : query),
-  );
-
-  // A wildcard: model ids hold slashes and colons, and come encoded or not. The last segment is the use case.
-  api.get(
-    '/api/performance/*',
-    {
-      schema: {
-        tags,
-        summary: 'A model in a use case over time: /api/performance/{modelId}/{useCase}',
-        querystring: timeframeQuery,
-        response: { 200: performanceAnswer, 400: errorAnswer, 404: errorAnswer },
-      },
-    },
-    async ({ params, query }) => {
-      const { '*': path } = params as { '*': string };
-      const cut = path.lastIndexOf('/');
-      if (cut <= 0 || cut === path.length - 1) {
-        throw new TallyrankError(
-          'bad_request',
-          'Name model and use case: /api/performance/{modelId}/{useCase}.',
-        );
-      }
-      return ranker.getPerformance(
-        path.slice(0, cut),
-        path.slice(cut + 1),
-        isEmpty(query) ? undefined : query,
-      );
-    },
-  );
-}
-
-function isEmpty(query: object): boolean {
-  return Object.values(query).every((value) => value === undefined);
 }

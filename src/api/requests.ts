@@ -4,7 +4,7 @@ import { parseTimeframe } from '../core/timeframe.ts';
 import { findRequest, listRequests } from '../store/queries/requests.ts';
 import { errorAnswer, idParams, requestAnswer, requestsAnswer, requestsQuery } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ApiServer } from './plugin.ts';
+import type { ApiServer } from './server-type.ts';
 
 const tags = ['requests'];
 

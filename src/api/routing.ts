@@ -8,7 +8,7 @@ import {
   rulesAnswer,
 } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ApiServer } from './plugin.ts';
+import type { ApiServer } from './server-type.ts';
 
 const tags = ['routing'];
 

@@ -20,7 +20,7 @@ export interface LoadOptions {
   readonly overrides?: Readonly<Record<string, unknown>> | undefined;
 }
 
-export const CONFIG_FILE = 'tallyrank.config.yaml';
+const CONFIG_FILE = 'tallyrank.config.yaml';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Tree = Record<string, unknown>;
@@ -72,7 +72,7 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
 }
 
 /** True for addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return (
     host === 'localhost' ||
     host === '::1' ||

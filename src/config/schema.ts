@@ -149,13 +149,19 @@ export const configSchema = z.strictObject({
         .int()
         .min(1)
         .default(120_000)
-        .describe('Milliseconds until a provider begins to answer; local models load in this time'),
+        .describe('Milliseconds until a stream begins; local models load in this time'),
       idleTimeoutMs: z
         .number()
         .int()
         .min(1)
         .default(60_000)
         .describe('Milliseconds between two pieces of an answer'),
+      totalTimeoutMs: z
+        .number()
+        .int()
+        .min(1)
+        .default(600_000)
+        .describe('Milliseconds for a whole answer'),
     })
     .prefault({}),
 });

@@ -96,6 +96,15 @@ export function parseTimeframe(
   return { from: new Date(nowMs - ms), to: new Date(nowMs), label: label.trim() };
 }
 
+/** A window as answers show it: its ends in ISO 8601, and the words it was asked with. */
+export function shownTimeframe(window: Timeframe): {
+  readonly from: string;
+  readonly to: string;
+  readonly label: string;
+} {
+  return { from: window.from.toISOString(), to: window.to.toISOString(), label: window.label };
+}
+
 function parseFromTo(asked: TimeframeQuery, nowMs: number): Timeframe {
   if (asked.from === undefined) throw badTimeframe('to needs from: give both, or from alone.');
   const from = parseMoment('from', asked.from);

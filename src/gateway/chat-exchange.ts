@@ -7,7 +7,7 @@ import { AnswerCollector } from './answer-collector.ts';
 import { headersOfAnswer, headersOfError, toCostText } from './answer-headers.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest } from './chat.ts';
 import { hasContent, isEmptyAnswer, recordedText } from './chat.ts';
-import type { GatewayDeps, LoggedOutcome } from './exchange.ts';
+import type { GatewayDeps, LoggedOutcome } from './deps.ts';
 import { demandsJson, judgeAnswer } from './judge-answer.ts';
 import type { AnswerHead } from './protocols/openai-answer.ts';
 import { encodeChunk, encodeCompletion, encodeError, encodeUsageChunk } from './protocols/openai-answer.ts';

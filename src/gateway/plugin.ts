@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
 import { headersOfError } from './answer-headers.ts';
-import type { GatewayDeps } from './exchange.ts';
+import type { GatewayDeps } from './deps.ts';
 import { answerChat } from './exchange.ts';
 import { encodeError, encodeModel } from './protocols/openai-answer.ts';
 import { AUTO_MODELS } from './request-facts.ts';

@@ -20,7 +20,7 @@ export interface UpstreamLimits {
   readonly connectionsMax: number;
 }
 
-export const DEFAULT_UPSTREAM_LIMITS: UpstreamLimits = {
+const DEFAULT_UPSTREAM_LIMITS: UpstreamLimits = {
   connectMs: 5_000,
   firstTokenMs: 60_000,
   idleMs: 60_000,

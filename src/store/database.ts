@@ -20,8 +20,9 @@ import { writeSettings } from './writes.ts';
 export type StoreTable = 'usage_log' | 'signals' | 'decisions' | 'unresolved_feedback';
 
 export interface QueryOptions {
+  /** Ends the wait at once; the embedded engine itself runs on until `timeoutMs`. */
   readonly signal?: AbortSignal | undefined;
-  /** Bound on the engine's own time. */
+  /** Bound on the engine's own time; ten minutes where nobody says. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -156,6 +157,7 @@ class ClickHouseDatabase implements Database {
         session_timezone: 'UTC',
         output_format_json_quote_64bit_integers: 0,
         output_format_json_quote_denormals: 0,
+        ...(options.url === undefined ? {} : { cancel_http_readonly_queries_on_client_close: 1 }),
       },
     });
   }

@@ -136,7 +136,6 @@ async function answer(
     sql: query === '' ? body.toString('utf8') : `${query}\n${body.toString('utf8')}`,
     params: bound(asked),
     settings: pick(asked, STATEMENT_SETTINGS),
-    statementId,
   };
   if (statement.sql.trim() === '') throw new EngineError(62, 'Syntax error: Empty query. (SYNTAX_ERROR)');
   if (request.headers[STREAM_HEADER] === undefined) {

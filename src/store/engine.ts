@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { drainPending, Session } from 'chdb';
 import { placeholderNames, quoteText } from './sql-text.ts';
 
@@ -7,8 +6,6 @@ export interface EngineStatement {
   readonly sql: string;
   readonly params: ReadonlyMap<string, string>;
   readonly settings: ReadonlyMap<string, string>;
-  /** Names the running statement, so that it can be ended when its caller has gone. */
-  readonly statementId: string;
 }
 
 /** `INSERT INTO table (columns) FORMAT format` with the rows as bytes. */
@@ -46,24 +43,26 @@ export class EngineError extends Error {
 
 /**
  * Sessions on one directory run beside each other, one statement each, on libuv's four threads: one for
- * writes, two for reads, and the fourth thread stays free for the statement that ends another one.
+ * writes, three for reads. More would wait for a thread and not for a lane.
  */
-const READ_LANES = 2;
+const READ_LANES = 3;
 /** Waiting statements; beyond it callers are told to come back, and memory stays bounded. */
 const WAITING_MAX = 1_000;
-const KILL_AGAIN_MS = 100;
+/**
+ * Every statement has an end, its caller's or this one: a running one cannot be ended from outside. (KILL QUERY
+ * now and then stops the work but not the wait for it, and the lane never comes back: chDB 3.4.0.)
+ */
+const STATEMENT_MAX_SECONDS = 600;
 
 /** chDB in this process: a write lane and read lanes over one directory. */
 export class Engine {
   readonly #writes: Lanes;
   readonly #reads: Lanes;
-  readonly #control: Session;
   readonly #sessions: readonly Session[];
 
-  private constructor(sessions: readonly [Session, Session, ...Session[]]) {
-    const [control, write, ...reads] = sessions;
+  private constructor(sessions: readonly [Session, ...Session[]]) {
+    const [write, ...reads] = sessions;
     this.#sessions = sessions;
-    this.#control = control;
     this.#writes = new Lanes([write]);
     this.#reads = new Lanes(reads);
   }
@@ -79,23 +78,20 @@ export class Engine {
       '--session_timezone=UTC',
       '--output_format_json_quote_64bit_integers=0',
       '--output_format_json_quote_denormals=0',
+      `--max_execution_time=${STATEMENT_MAX_SECONDS}`,
     ];
     const open = (): Session => new Session(dir, { connectionArgs });
     try {
-      return new Engine([open(), open(), ...Array.from({ length: READ_LANES }, open)]);
+      return new Engine([open(), ...Array.from({ length: READ_LANES }, open)]);
     } catch (error) {
       throw toEngineError(error);
     }
   }
 
-  /** Runs one statement; an aborted one is ended in the engine too. */
+  /** Runs one statement. One that is aborted before its turn never runs. */
   async run(statement: EngineStatement, signal: AbortSignal): Promise<EngineAnswer> {
     return this.#reads.use(signal, async (session) => {
       await this.#prepare(session, statement);
-      const running = new AbortController();
-      const kill = (): void => void this.#kill(statement.statementId, running.signal);
-      signal.addEventListener('abort', kill, { once: true });
-      if (signal.aborted) kill();
       try {
         const result = await session.queryAsync(statement.sql, { format: 'TabSeparated' });
         return {
@@ -105,8 +101,6 @@ export class Engine {
           rowsWritten: 0,
         };
       } finally {
-        signal.removeEventListener('abort', kill);
-        running.abort();
         await this.#restore(session, statement);
       }
     });
@@ -156,31 +150,25 @@ export class Engine {
    * that one slow statement would hold up every other one with a parameter.
    */
   async #prepare(session: Session, statement: EngineStatement): Promise<void> {
-    const { sql, params, settings, statementId } = statement;
+    const { sql, params, settings } = statement;
     // The session remembers values of earlier statements: a missing one must fail and not take theirs.
     for (const name of placeholderNames(sql)) {
       if (params.has(name)) continue;
       throw new EngineError(456, `Substitution \`${name}\` is not set. (UNKNOWN_QUERY_PARAMETER)`);
     }
-    const parts = [`log_comment = ${quoteText(statementId)}`];
+    const parts: string[] = [];
     for (const [name, value] of settings) parts.push(`${name} = ${quoteText(value)}`);
     for (const [name, value] of params) parts.push(`param_${name} = ${quoteText(value)}`);
-    await session.queryAsync(`SET ${parts.join(', ')}`);
+    if (parts.length > 0) await session.queryAsync(`SET ${parts.join(', ')}`);
   }
 
   async #restore(session: Session, statement: EngineStatement): Promise<void> {
     if (statement.settings.size === 0) return;
-    const parts = [...statement.settings.keys()].map((name) => `${name} = DEFAULT`);
+    // DEFAULT is the engine's own, which for the time is none.
+    const parts = [...statement.settings.keys()].map((name) =>
+      name === 'max_execution_time' ? `${name} = ${STATEMENT_MAX_SECONDS}` : `${name} = DEFAULT`,
+    );
     await session.queryAsync(`SET ${parts.join(', ')}`);
-  }
-
-  /** Repeated until it has ended: a statement that has only just been handed over is not on the list yet. */
-  async #kill(statementId: string, ended: AbortSignal): Promise<void> {
-    const sql = `KILL QUERY WHERE Settings['log_comment'] = ${quoteText(statementId)} ASYNC`;
-    while (!ended.aborted) {
-      await this.#control.queryAsync(sql).catch(() => undefined);
-      await delay(KILL_AGAIN_MS, undefined, { signal: ended }).catch(() => undefined);
-    }
   }
 }
 

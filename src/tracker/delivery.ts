@@ -1,4 +1,5 @@
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { FsyncPolicy, JournalCounters, JournalTable } from './journal.ts';
@@ -27,6 +28,11 @@ const BUFFER_SIZE = 1_000;
 const FLUSH_INTERVAL_MS = 1_000;
 const FLUSH_DEADLINE_MS = 30_000;
 const CLOSE_DEADLINE_MS = 10_000;
+/**
+ * After the deadline an insert may hang in a store that neither answers nor breaks the connection. It is left
+ * behind: its bounds are on disk, and the next process repeats it under the same token.
+ */
+const SETTLE_MAX_MS = 1_000;
 
 /**
  * Gets rows from memory to the store: one journal that is written, shippers behind it and behind whatever
@@ -106,7 +112,8 @@ export class Delivery {
       this.#logger.warn({ err: error }, 'The store did not take the last rows; they wait in the journal.');
     }
     this.#closing.abort();
-    await Promise.all([this.#shipper, ...this.#orphans].map((shipper) => shipper.settled()));
+    const settled = Promise.all([this.#shipper, ...this.#orphans].map((shipper) => shipper.settled()));
+    await Promise.race([settled, sleep(SETTLE_MAX_MS, undefined, { ref: false })]);
     this.#journal.close();
   }
 

@@ -39,8 +39,8 @@ export interface JournalCounters {
   droppedCount: number;
 }
 
-export const SEGMENT_MAX_BYTES = 16 * 1024 * 1024;
-export const SIZE_MAX_BYTES = 2 * 1024 * 1024 * 1024;
+const SEGMENT_MAX_BYTES = 16 * 1024 * 1024;
+const SIZE_MAX_BYTES = 2 * 1024 * 1024 * 1024;
 const FSYNC_INTERVAL_MS = 1_000;
 /** A full disk is said once in this time, not once a request. */
 const COMPLAINT_INTERVAL_MS = 10_000;

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { onTestFailed } from 'vitest';
+import { getCurrentTest } from 'vitest/suite';
 import type { UsageRecord } from '../../src/core/usage-record.ts';
 import { encodeUsageRecord, NO_CONTEXT, NO_TOKEN_USAGE } from '../../src/core/usage-record.ts';
 import { type Database, type OpenDatabaseOptions, openDatabase } from '../../src/store/database.ts';
@@ -24,19 +24,13 @@ export interface ScratchStore extends AsyncDisposable {
   dispose(): Promise<void>;
 }
 
-/**
- * Opens a scratch store. In a test or a `beforeEach` it notices a failure by itself and keeps the folder; in a
- * `beforeAll` it cannot.
- */
+/** Opens a scratch store. Disposed of in a test that has failed (or its `afterEach`), it leaves its folder. */
 export async function openScratchStore(options: Partial<OpenDatabaseOptions> = {}): Promise<ScratchStore> {
   // Short: the socket's path has to fit into a hundred bytes.
   const dataDir = await mkdtemp(join(tmpdir(), 'tr-'));
   const open = (): Promise<Database> => openDatabase({ idleMs: 20_000, ...options, dataDir });
   const databases = [await open()];
   let isKept = false;
-  noticeFailure(() => {
-    isKept = true;
-  });
   const store: ScratchStore = {
     db: databases[0] as Database,
     dataDir,
@@ -61,7 +55,8 @@ export async function openScratchStore(options: Partial<OpenDatabaseOptions> = {
     async dispose() {
       for (const db of databases) await db.close();
       await endStore(dataDir);
-      if (!isKept) await rm(dataDir, { recursive: true, force: true });
+      const hasFailed = getCurrentTest()?.result?.state === 'fail';
+      if (!isKept && !hasFailed) await rm(dataDir, { recursive: true, force: true });
     },
     [Symbol.asyncDispose]: () => store.dispose(),
   };
@@ -146,12 +141,4 @@ async function endProcess(pid: number): Promise<boolean> {
   for (let round = 0; isAlive() && round < 400; round++) await delay(25);
   if (isAlive()) process.kill(pid, 'SIGKILL');
   return true;
-}
-
-function noticeFailure(onFailure: () => void): void {
-  try {
-    onTestFailed(onFailure);
-  } catch {
-    // Outside a running test there is nothing to be told about.
-  }
 }

@@ -6,7 +6,7 @@ import type { Decision } from '../../src/core/decision.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { ModelCatalog } from '../../src/core/model-catalog.ts';
 import type { TokenUsage } from '../../src/core/usage-record.ts';
-import type { LoggedOutcome, LoggedRequest, RequestLog, RoutedMessage } from '../../src/gateway/exchange.ts';
+import type { LoggedOutcome, LoggedRequest, RequestLog, RoutedMessage } from '../../src/gateway/deps.ts';
 import { gatewayPlugin } from '../../src/gateway/plugin.ts';
 import { ProviderRegistry } from '../../src/gateway/provider-registry.ts';
 import type { UpstreamLimits } from '../../src/gateway/upstream.ts';

@@ -61,7 +61,7 @@ export function decodeOpenAiAnswer(provider: string, bytes: Buffer): ChatAnswer 
 }
 
 /** OpenAI's usage object; null when there is none. Cached and reasoning tokens lie inside the two sums. */
-export function decodeOpenAiUsage(value: unknown): TokenUsage | null {
+function decodeOpenAiUsage(value: unknown): TokenUsage | null {
   if (!isFields(value)) return null;
   const prompt = toFields(value['prompt_tokens_details']);
   const completion = toFields(value['completion_tokens_details']);

@@ -1,0 +1,82 @@
+import type { Decision } from '../core/decision.ts';
+import type { TallyrankError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
+import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
+import type { RequestContext, RequestOutcome, TokenUsage } from '../core/usage-record.ts';
+import type { Provider } from './providers/provider.ts';
+
+/** What a router is told of a request. */
+export interface RoutedMessage {
+  readonly content: string | readonly PromptMessage[];
+  readonly text: PromptText;
+  /** The name asked for. */
+  readonly model: string;
+  /** The preset asked for, e.g. "auto:cheap"; null for a model by name. */
+  readonly policy: string | null;
+  readonly needs: RequiredAbilities;
+  readonly userId: string | null;
+  readonly sessionId: string | null;
+  readonly roomId: string | null;
+  readonly priority: number | null;
+}
+
+export interface Router {
+  /** @throws {TallyrankError} when no model can serve the request */
+  route(message: RoutedMessage): Promise<Decision>;
+}
+
+/** What is known of a request when it is sent on its way. */
+export interface LoggedRequest extends Partial<RequestContext> {
+  /** The name asked for. */
+  readonly model: string;
+  readonly modelId: string;
+  readonly prompt: PromptText;
+  /** The conversation as JSON; null for a single plain prompt. */
+  readonly conversation: string | null;
+  readonly isStream: boolean;
+  readonly startedAtMs: number;
+  readonly classification: {
+    readonly useCase: string;
+    readonly confidence: number | null;
+    readonly runId: string;
+    readonly snapshotVersion: string | null;
+  };
+}
+
+/** The outcome with the model that answered, which a fallback may have changed. */
+export interface LoggedOutcome extends RequestOutcome {
+  readonly modelId: string;
+}
+
+export interface RequestLog {
+  /** Opens a record and gives its id, at once. */
+  logRequest(facts: LoggedRequest): string;
+  /** Resolves when the record is in the journal; the end of the caller's answer waits for it. */
+  finish(requestId: string, outcome: LoggedOutcome, decision: Decision | null): Promise<void>;
+  /** Dollars; null when price or tokens are unknown. */
+  costOf(modelId: string, usage: TokenUsage): number | null;
+}
+
+/** The models of all providers, as they are known now. */
+export interface ProviderSource {
+  readonly catalog: ModelCatalog;
+  provider(id: string): Provider | null;
+}
+
+/** What other parts may want to count; none may throw. */
+export interface GatewayEvents {
+  onRequestFinished?(requestId: string, outcome: LoggedOutcome, decision: Decision): void;
+  /** A model failed and another is tried: the record of the request will not name it. */
+  onAttemptFailed?(requestId: string, modelId: string, error: TallyrankError): void;
+}
+
+export interface GatewayDeps {
+  readonly providers: ProviderSource;
+  readonly router: Router;
+  readonly log: RequestLog;
+  readonly logger: Logger;
+  /** Milliseconds since 1970, fractions welcome: overhead is measured with it. */
+  readonly clock: () => number;
+  readonly events?: GatewayEvents | undefined;
+}
