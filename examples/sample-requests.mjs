@@ -9,11 +9,39 @@
 const COUNT = Number(process.argv[2] ?? 4000);
 const WEEK_MS = 7 * 24 * 3_600_000;
 
-const PLACES = ['Starbucks', 'the corner bakery', 'Pizza Roma', 'the sushi bar', 'Blue Bottle', 'the taco truck'];
-const TERMS = ['photosynthesis', 'inflation', 'a black hole', 'python', 'compound interest', 'entropy', 'a quorum'];
-const THINGS = ['a linked list', 'a CSV file', 'a date string', 'a REST endpoint', 'a retry loop', 'an LRU cache'];
+const PLACES = [
+  'Starbucks',
+  'the corner bakery',
+  'Pizza Roma',
+  'the sushi bar',
+  'Blue Bottle',
+  'the taco truck',
+];
+const TERMS = [
+  'photosynthesis',
+  'inflation',
+  'a black hole',
+  'python',
+  'compound interest',
+  'entropy',
+  'a quorum',
+];
+const THINGS = [
+  'a linked list',
+  'a CSV file',
+  'a date string',
+  'a REST endpoint',
+  'a retry loop',
+  'an LRU cache',
+];
 const PEOPLE = ['my landlord', 'the HR department', 'a customer', 'my team', 'the school', 'a supplier'];
-const PHRASES = ['good morning', 'where is the station', 'the meeting is moved', 'my luggage is lost', 'the bill please'];
+const PHRASES = [
+  'good morning',
+  'where is the station',
+  'the meeting is moved',
+  'my luggage is lost',
+  'the bill please',
+];
 
 /** What is asked, how many tokens an answer has, and the share of good answers: paid model, local model. */
 const KINDS = [
@@ -38,7 +66,13 @@ const KINDS = [
     tokens: 80,
     good: [0.92, 0.95],
     fillers: TERMS,
-    prompts: ['What is #?', 'Define #', 'Explain # in one sentence', 'what does # mean', 'Short definition of #'],
+    prompts: [
+      'What is #?',
+      'Define #',
+      'Explain # in one sentence',
+      'what does # mean',
+      'Short definition of #',
+    ],
   },
   {
     share: 0.18,
@@ -72,7 +106,12 @@ const KINDS = [
     tokens: 30,
     good: [0.93, 0.94],
     fillers: PHRASES,
-    prompts: ['Translate "#" into Spanish', 'Translate "#" to Japanese', 'Translate to German: #', 'French translation of "#"'],
+    prompts: [
+      'Translate "#" into Spanish',
+      'Translate "#" to Japanese',
+      'Translate to German: #',
+      'French translation of "#"',
+    ],
   },
 ];
 
@@ -101,7 +140,8 @@ function makeRequest(at) {
   const isPaid = random() < 0.65;
   const prompt = pick(kind.prompts).replace('#', pick(kind.fillers));
   const completionTokens = Math.round(kind.tokens * (0.6 + 0.8 * random()));
-  const latencyMs = (isPaid ? 500 + completionTokens * 12 : 350 + completionTokens * 20) * (0.8 + 0.5 * random());
+  const latencyMs =
+    (isPaid ? 500 + completionTokens * 12 : 350 + completionTokens * 20) * (0.8 + 0.5 * random());
   const isFailed = random() < 0.015;
   const isGood = random() < kind.good[isPaid ? 0 : 1];
   const feedback = random() < 0.5 && !isFailed ? { feedback: isGood ? 5 : 1 } : {};

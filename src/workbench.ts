@@ -13,8 +13,10 @@ import { ModelRanker } from './ranking/model-ranker.ts';
 import type { UniformSource } from './routing/exploration.ts';
 import type { Database } from './store/database.ts';
 import { openDatabase } from './store/database.ts';
-import { readActiveRunId, streamAssignedPrompts } from './store/queries/discovery-runs.ts';
+import { currentRunId } from './store/queries/current-run.ts';
+import { streamAssignedPrompts } from './store/queries/discovery-runs.ts';
 import { existingRequestIds } from './store/queries/existing-requests.ts';
+import { dropOldRuns } from './store/rollups.ts';
 import { Telemetry } from './telemetry.ts';
 import type { ImportReport } from './tracker/import-file.ts';
 import { importFile } from './tracker/import-file.ts';
@@ -69,13 +71,16 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
 
 /** Discovers use cases, then ranks for them, so that the new classifier is published with its rankings. */
 export async function analyzeAndRank(
-  bench: Pick<Workbench, 'analyzer' | 'ranker' | 'config'>,
+  bench: Pick<Workbench, 'analyzer' | 'ranker' | 'config' | 'db'>,
   timeframe: string | undefined,
   context: { readonly signal: AbortSignal; readonly onProgress: Progress },
 ): Promise<Analysis> {
+  const previousRunId = await currentRunId(bench.db);
   const answer = await bench.analyzer.analyze(timeframe ?? bench.config.discovery.timeframe, context);
   context.onProgress('ranking', 0, null);
   await bench.ranker.refreshAll();
+  // The run before stays: a gateway that lags behind still labels by it.
+  if (answer.runId !== previousRunId) await dropOldRuns(bench.db, [answer.runId, previousRunId]);
   return answer;
 }
 
@@ -114,7 +119,7 @@ export async function importWith(bench: Workbench, file: string, task: ImportTas
 export async function writeAssignments(db: Database, file: string): Promise<number> {
   const output = createWriteStream(file);
   let lineCount = 0;
-  for await (const rows of streamAssignedPrompts(db, await readActiveRunId(db))) {
+  for await (const rows of streamAssignedPrompts(db, await currentRunId(db))) {
     const lines = rows.map(({ prompt, useCase }) => `${JSON.stringify({ prompt, useCase })}\n`);
     lineCount += lines.length;
     if (!output.write(lines.join(''))) await once(output, 'drain');

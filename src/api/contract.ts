@@ -247,7 +247,16 @@ export const requestsAnswer = z.object({
   nextCursor: z.string().nullable(),
 });
 
-export const requestAnswer = z.looseObject({ requestId: z.string() });
+export const requestAnswer = z.looseObject({
+  requestId: z.string(),
+  decision: z
+    .looseObject({ cause: z.string(), modelId: z.string(), propensity: z.number(), reason: z.string() })
+    .nullable()
+    .describe('Why its model was chosen; null for a model by name'),
+  signals: z
+    .array(z.looseObject({ kind: z.string(), value: z.number(), at: z.string() }))
+    .describe('What was learnt later: feedback, re-ask, abandonment, …'),
+});
 
 export const explainAnswer = z.looseObject({
   useCase: z.string(),

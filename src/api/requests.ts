@@ -1,7 +1,7 @@
 import { TallyrankError } from '../core/errors.ts';
-import { momentOfRequestId } from '../core/signal.ts';
 import { parseTimeframe } from '../core/timeframe.ts';
-import { findRequest, listRequests } from '../store/queries/requests.ts';
+import { requestDetails } from '../store/queries/request-details.ts';
+import { listRequests } from '../store/queries/requests.ts';
 import { errorAnswer, idParams, requestAnswer, requestsAnswer, requestsQuery } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ApiServer } from './server-type.ts';
@@ -42,8 +42,8 @@ export function mountRequests(api: ApiServer, deps: ApiDeps): void {
       },
     },
     async ({ params }) => {
-      const found = momentOfRequestId(params.id) === null ? null : await findRequest(db, params.id);
-      if (found) return found;
+      const found = await requestDetails(db, params.id);
+      if (found) return { ...found.request, decision: found.decision, signals: found.signals };
       throw new TallyrankError(
         'not_found',
         `There is no request ${params.id.slice(0, 60)} in the log (yet).`,

@@ -30,10 +30,15 @@ const CANDIDATES = [2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150, 200
 /** A cluster that gets fewer vectors of its half than this is noise. */
 const HALF_MEMBERS_MIN = 8;
 /**
- * The largest number whose stability lies this close to the best is taken. At 0, a trivial split into a few
- * coarse themes wins on some data although many clear use cases repeat as well; at 0.02 real ones are halved.
+ * The largest number whose stability lies this close to the best is taken: two fits of the same number differ
+ * by about as much. At 0, chance decides between neighbours; at 0.03 real use cases are halved.
  */
-const TOLERANCE = 0.008;
+const TOLERANCE = 0.012;
+/**
+ * A handful of coarse themes repeats well on any data and tells nobody anything, so the search starts at
+ * sqrt(vectors) / 4, and at ten where there are many.
+ */
+const CLUSTERS_FLOOR_MAX = 10;
 /** Passes of the search's k-means: assignments of halves have settled enough to be compared. */
 const SEARCH_PASSES = 10;
 /** Small sets are cheap and noisy: their halves are drawn more often. */
@@ -53,7 +58,8 @@ export async function chooseK(vectors: Vectors, options: ChooseKOptions): Promis
   random.shuffle(order);
   const searched = selectVectors(vectors, order.slice(0, SEARCHED_COUNT));
   const halfCount = Math.floor(searched.count / 2);
-  const candidates = CANDIDATES.filter((count) => count * HALF_MEMBERS_MIN <= halfCount);
+  const floor = Math.min(CLUSTERS_FLOOR_MAX, Math.round(Math.sqrt(searched.count) / 4));
+  const candidates = CANDIDATES.filter((count) => count >= floor && count * HALF_MEMBERS_MIN <= halfCount);
   if (candidates.length === 0) return { clusterCount: 1, curve: [] };
   const repeats = searched.count < SMALL_COUNT ? SMALL_REPEATS : 1;
   const sums = candidates.map(() => 0);

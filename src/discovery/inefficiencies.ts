@@ -1,3 +1,4 @@
+import { OTHER_USE_CASE } from '../core/use-case.ts';
 import type { RepeatedPrompts } from '../store/queries/distinct-prompts.ts';
 import type { EvidenceRow } from '../store/queries/ranking-evidence.ts';
 
@@ -82,6 +83,8 @@ function findExpensive({ rows, feedback }: InefficiencyEvidence): Inefficiency[]
   const overall = overallRows(rows);
   const found: Inefficiency[] = [];
   for (const row of rows) {
+    // "Other" is no use case: its requests have nothing in common that a model could be good at.
+    if (row.useCase === OTHER_USE_CASE) continue;
     const costMean = costMeanUsd(row);
     if (row.requestCount < JUDGED_MIN || costMean === null || costMean <= 0) continue;
     const isSimple = SIMPLE_USE_CASES.has(row.useCase);

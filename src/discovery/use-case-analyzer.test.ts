@@ -123,10 +123,12 @@ describe('UseCaseAnalyzer', () => {
     );
     createRandom(4).shuffle(prompts);
     await store.insertRequests(
-      prompts.flatMap((prompt, at) => [
-        request(prompt, 10 + at, { modelId: 'openai:gpt-4o', costUsd: 0.03 }),
-        request(prompt, 300 + at, { modelId: 'ollama:mistral:7b', costUsd: 0 }),
-      ]),
+      prompts.flatMap((prompt, at) =>
+        [10, 1_010, 2_010].flatMap((from) => [
+          request(prompt, from + at, { modelId: 'openai:gpt-4o', costUsd: 0.03 }),
+          request(prompt, from + 300 + at, { modelId: 'ollama:mistral:7b', costUsd: 0 }),
+        ]),
+      ),
     );
     const steps = new Set<string>();
     const analyzer = new UseCaseAnalyzer({ db: store.db, clock });
@@ -137,17 +139,17 @@ describe('UseCaseAnalyzer', () => {
     expect([...steps]).toEqual(expect.arrayContaining(['embedding', 'naming', 'training', 'assigning']));
     expect(report).toMatchObject({
       embedder: expect.stringMatching(/^distilled-table@/),
-      requestCount: 303,
+      requestCount: 903,
       distinctPromptCount: 152,
     });
     expect(categories.length).toBeGreaterThanOrEqual(3);
-    expect(categories.reduce((sum, { sampleCount }) => sum + sampleCount, 0)).toBe(303);
+    expect(categories.reduce((sum, { sampleCount }) => sum + sampleCount, 0)).toBe(903);
     for (const category of categories) {
       expect(category.modelsUsed.length).toBeGreaterThan(0);
       expect(category.examplePrompts.length).toBeGreaterThan(0);
     }
     expect(Object.keys(routingPatterns.byModel).sort()).toEqual(['ollama:mistral:7b', 'openai:gpt-4o']);
-    expect(routingPatterns.byModel['openai:gpt-4o']?.costUsd).toBeCloseTo(4.5, 6);
+    expect(routingPatterns.byModel['openai:gpt-4o']?.costUsd).toBeCloseTo(13.5, 6);
     expect(routingPatterns.inefficiencies.map(({ modelId }) => modelId)).toContain('openai:gpt-4o');
     const slugs = await Promise.all(
       ['how do I cook noodles?', 'write a python unit test', 'cheap flights to Berlin'].map((text) =>

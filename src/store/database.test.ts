@@ -82,7 +82,9 @@ describe('openDatabase, embedded', () => {
     caller.abort();
     await expect(asked).rejects.toMatchObject({ code: 'cancelled' });
     const late = AbortSignal.abort();
-    await expect(store.db.query('SELECT 1', {}, { signal: late })).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(store.db.query('SELECT 1', {}, { signal: late })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
     expect(await store.db.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
