@@ -65,7 +65,7 @@ const useCase = await analyzer.classifyPrompt('When does Starbucks close?');
 const { best, alternatives, note } = await ranker.getRankings(useCase);
 console.log(`Best model for ${useCase}: ${best?.modelId ?? note}`);
 for (const { modelId, score, notCandidateReason } of alternatives)
-  console.log(`  ${modelId} ${score}: ${notCandidateReason}`);
+  console.log(`  ${modelId} ${score}: ${notCandidateReason ?? 'a candidate too'}`);
 
 // 4. Route by it. A rule above 95 wins over the data-driven one that ships.
 const prices = new PriceBook();
