@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TallyrankError } from '../core/errors.ts';
 import { parseDurationMs } from '../core/timeframe.ts';
+import { faultsOfRule, USE_CASE_RULES_MAX } from '../core/use-case-rules.ts';
 
 /*
  * Every setting: default, unit, range and sentence. docs/configuration.md is compared with this file by a
@@ -42,6 +43,71 @@ const price = z.strictObject({
   requestUsd: z.number().min(0).optional().describe('Dollars added per request'),
 });
 
+const embedder = z
+  .strictObject({
+    kind: z
+      .enum(['distilled', 'http', 'transformers'])
+      .default('distilled')
+      .describe('distilled: the table of the package, offline; http: a server; transformers: a local model'),
+    url: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe(
+        'http: base URL; with a path such as /v1 it speaks as OpenAI does, without one as Ollama does',
+      ),
+    protocol: z
+      .enum(['openai', 'ollama'])
+      .optional()
+      .describe('http: how the server speaks, where the URL does not tell'),
+    model: z.string().min(1).optional().describe('http and transformers: name of the embedding model'),
+    apiKeyEnv: z.string().optional().describe('http: environment variable that holds the key'),
+    folder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('transformers: folder that holds the model; left out, it is fetched from the hub'),
+    storesVectors: z
+      .boolean()
+      .optional()
+      .describe(
+        'Keep vectors per prompt in the store; left out: for all but the table, which is faster anew',
+      ),
+  })
+  .superRefine(({ kind, url, model }, context) => {
+    const isMissing = (path: string): void =>
+      context.addIssue({ code: 'custom', path: [path], message: `is needed for kind "${kind}"` });
+    if (kind === 'http' && url === undefined) isMissing('url');
+    if (kind !== 'distilled' && model === undefined) isMissing('model');
+  });
+
+const useCaseRule = z
+  .strictObject({
+    name: z.string().min(1).max(80).describe('Name of the rule'),
+    useCase: z
+      .string()
+      .describe('Slug of the use case that it gives; one that no run has found exists by the rule alone'),
+    when: z.strictObject({
+      regex: z
+        .union([z.string(), z.array(z.string()).min(1).max(10)])
+        .optional()
+        .describe('Occurs in the prompt, in any case; of a list, all occur. No repetition in a repetition'),
+      header: z
+        .strictObject({
+          name: z.string().min(1).describe('Name of a request header'),
+          value: z.string().optional().describe('Its whole value; left out: it is there'),
+        })
+        .optional()
+        .describe('A request header'),
+      keyId: z.string().min(1).optional().describe('The key that asks'),
+      roomId: z.string().min(1).optional().describe('The room that it comes from'),
+      userId: z.string().min(1).optional().describe('The user who asks'),
+      tag: z.string().min(1).optional().describe('One of the tags of the request'),
+    }),
+  })
+  .superRefine((rule, context) => {
+    for (const message of faultsOfRule(rule)) context.addIssue({ code: 'custom', message });
+  });
+
 export const configSchema = z.strictObject({
   port: z.number().int().min(0).max(65_535).default(5001).describe('TCP port of HTTP API, gateway and page'),
   host: z
@@ -49,11 +115,7 @@ export const configSchema = z.strictObject({
     .min(1)
     .default('127.0.0.1')
     .describe('Address to listen on; any but a loopback address needs an admin key'),
-  dataDir: z
-    .string()
-    .min(1)
-    .default('./data')
-    .describe('Folder of journal, embedded store and local snapshot'),
+  dataDir: z.string().min(1).default('./data').describe('Folder of journal and embedded store'),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -111,8 +173,20 @@ export const configSchema = z.strictObject({
         .default('0 4 * * 1')
         .describe('Cron pattern of the analysis, UTC; null: never'),
       timeframe: timeframe.default('30 days').describe('Window of the prompts that are analysed'),
+      embedder: embedder.prefault({}),
+      namingModel: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('Chat model that words the names of use cases, from redacted samples; null: keywords do'),
     })
     .prefault({}),
+  useCaseRules: z
+    .array(useCaseRule)
+    .max(USE_CASE_RULES_MAX)
+    .default([])
+    .describe('Hand-written use cases; the first rule that holds wins over the classifier'),
   privacy: z
     .strictObject({
       keepTexts: z
@@ -156,12 +230,7 @@ export const configSchema = z.strictObject({
         .min(1)
         .default(60_000)
         .describe('Milliseconds between two pieces of an answer'),
-      totalTimeoutMs: z
-        .number()
-        .int()
-        .min(1)
-        .default(600_000)
-        .describe('Milliseconds for a whole answer'),
+      totalTimeoutMs: z.number().int().min(1).default(600_000).describe('Milliseconds for a whole answer'),
     })
     .prefault({}),
 });
@@ -173,6 +242,8 @@ export type ProviderConfig = z.infer<typeof provider>;
 export interface Secrets {
   readonly adminKey: string | null;
   readonly clickhousePassword: string | null;
+  /** Key of the embedding server. */
+  readonly embedderKey: string | null;
   /** By provider id. */
   readonly providerKeys: ReadonlyMap<string, string>;
 }

@@ -30,6 +30,8 @@ function model(modelId: string, given: Partial<RankedModel> = {}): RankedModel {
     costMeanUsd: 0,
     followUpRate: null,
     reAskRate: null,
+    sessionCount: 0,
+    ratingCount: 500,
     promptTokensMean: null,
     completionTokensMean: null,
     hasEnoughEvidence: false,
@@ -109,6 +111,33 @@ describe('viewRanking', () => {
     expect(row?.notCandidateReason).toMatch(
       /^quality not yet shown to be within 0\.05 of b:sure \(probability 0\.\d\d, needs 0\.9\)$/,
     );
+  });
+
+  it('lets a free model win where nobody rates answers and nothing speaks against it', () => {
+    const vague = { quality: part(0.8, 0.2), ratingCount: 0 };
+    const free = model('ollama:free', vague);
+    const dear = model('openai:gpt-4o', { ...vague, cost: part(0.25, 0.01), speed: part(0.8) });
+    const { models, note, isProven } = viewRanking([dear, free], auto);
+    expect(models.map(({ modelId, isCandidate }) => [modelId, isCandidate])).toEqual([
+      ['ollama:free', true],
+      ['openai:gpt-4o', true],
+    ]);
+    expect(isProven).toBe(true);
+    expect(note).toContain('Only 0 of 20 ratings');
+  });
+
+  it('guards unrated answers by how often people ask again', () => {
+    const vague = { quality: part(0.8, 0.2), ratingCount: 0, sessionCount: 400 };
+    const poor = model('ollama:free', { ...vague, reAskRate: 0.3 });
+    const good = model('openai:gpt-4o', { ...vague, reAskRate: 0.05, cost: part(0.25, 0.01) });
+    const { models } = viewRanking([poor, good], auto);
+    expect(models.find(({ modelId }) => modelId === 'ollama:free')?.notCandidateReason).toMatch(
+      /^asked again 0\.2\d more often than openai:gpt-4o/,
+    );
+    // A handful of re-asks is no verdict.
+    const few = model('ollama:free', { ...vague, sessionCount: 10, reAskRate: 0.1 });
+    const candidates = viewRanking([few, good], auto).models.filter(({ isCandidate }) => isCandidate);
+    expect(candidates).toHaveLength(2);
   });
 
   it('takes the nearest model, and says so, when nobody passes both tests', () => {

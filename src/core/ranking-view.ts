@@ -25,7 +25,9 @@ export interface Score {
 export interface RankingView {
   /** Candidates and others, highest score first; models without a score last. */
   readonly models: readonly RankedModel[];
-  /** Why the candidate is one although it passed no test; null in the usual case. */
+  /** True when every candidate passed its tests; false when one serves because nobody did. */
+  readonly isProven: boolean;
+  /** What is unusual, in words: nobody passed, nobody rates; null in the usual case. */
   readonly note: string | null;
 }
 
@@ -62,45 +64,67 @@ export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null 
  * The same models by the weights and margins of `policy`: the one place where candidates are made.
  *
  * A model is a candidate when its price is known, it has enough evidence, and it is not worse than the best
- * of those by more than the margin, in success and in quality, with the policy's certainty. When nobody
+ * of those by more than the margin, in success and in quality, with the policy's certainty. Where people
+ * hardly rate answers, quality cannot be proven and is guarded instead (see {@link isRated}). When nobody
  * passes both tests, the model whose smaller probability is greatest is the candidate, and `note` says so.
  */
 export function viewRanking(models: readonly RankedModel[], policy: Policy): RankingView {
   const able = models.filter((model) => model.cost !== null && evidenceOf(model) >= policy.evidenceMin);
-  const successBest = greatest(able, (model) => model.success.value);
-  const qualityBest = greatest(able, (model) => model.quality.value);
   const isAble = new Set(able);
+  const rated = isRated(models, policy);
+  const references = referencesOf(able);
   const judged: RankedModel[] = [];
   let nearest: RankedModel | null = null;
   let nearestProbability = -1;
   for (const model of models) {
-    if (successBest === null || qualityBest === null || !isAble.has(model)) {
+    if (references === null || !isAble.has(model)) {
       judged.push(withVerdict(model, policy, exclusionOf(model, policy)));
       continue;
     }
-    const success = compareTo(model, successBest, 'success', policy.successMargin);
-    const quality = compareTo(model, qualityBest, 'quality', policy.qualityMargin);
+    const success = compareParts(model, references.success, 'success', policy);
+    const quality = rated
+      ? compareParts(model, references.quality, 'quality', policy)
+      : guardQuality(model, references, policy);
     const worse = success.probability < quality.probability ? success : quality;
     if (worse.probability > nearestProbability) {
       nearest = model;
       nearestProbability = worse.probability;
     }
-    judged.push(
-      withVerdict(model, policy, worse.probability >= policy.certainty ? null : reasonOf(worse, policy)),
-    );
+    judged.push(withVerdict(model, policy, worse.probability >= policy.certainty ? null : worse.reason));
   }
+  const guarded = references === null || rated ? null : guardNote(models, policy);
   if (nearest === null || nearestProbability >= policy.certainty) {
-    return { models: judged.sort(byScore), note: null };
+    return { models: judged.sort(byScore), isProven: true, note: guarded };
   }
   const { modelId } = nearest;
   return {
     models: judged
       .map((model) => (model.modelId === modelId ? withVerdict(model, policy, null) : model))
       .sort(byScore),
+    isProven: false,
     note:
       `No model is shown to be within the margins in both success and quality; ${modelId} comes nearest ` +
       `(probability ${nearestProbability.toFixed(2)}, ${policy.certainty} wanted).`,
   };
+}
+
+/**
+ * True where people rate answers often enough that quality can be asked to be proven. Where they do not, no
+ * model could ever be shown to be as good as another, and the dearest would keep its place for want of
+ * ratings: there a model is a candidate unless the signs speak against it.
+ */
+export function isRated(models: readonly RankedModel[], policy: Policy): boolean {
+  return models.reduce((total, model) => total + model.ratingCount, 0) >= policy.evidenceMin;
+}
+
+/** Whether `model` passes the test of `part` against `reference`, where answers are rated. */
+export function isNotWorse(
+  model: RankedModel,
+  reference: RankedModel,
+  part: 'success' | 'quality',
+  policy: Policy,
+): boolean {
+  return compareParts(model, reference, part, policy).probability >= policy.certainty;
 }
 
 /** Highest score first, models without one last, equal scores by name so that the order is always the same. */
@@ -128,33 +152,86 @@ export function notWorseProbability(model: ScorePart, reference: ScorePart, marg
   return (1 + errorFunction(room / (deviation * Math.SQRT2))) / 2;
 }
 
-interface Comparison {
-  readonly part: 'success' | 'quality';
-  readonly reference: RankedModel;
-  readonly deficit: number;
-  readonly margin: number;
-  readonly probability: number;
+interface References {
+  readonly success: RankedModel;
+  readonly quality: RankedModel;
+  /** The model whose users asked again least; null without sessions. */
+  readonly leastAsked: RankedModel | null;
+  /** Re-ask rate of all able models together. */
+  readonly reAskRate: number;
 }
 
-function compareTo(
+/** A test's probability of being within the margin, and what is said of a model that fails it. */
+interface Comparison {
+  readonly probability: number;
+  readonly reason: string;
+}
+
+/** Sessions that the common re-ask rate is worth for each model: a handful of re-asks is no verdict. */
+const RE_ASK_WEIGHT = 20;
+
+function referencesOf(able: readonly RankedModel[]): References | null {
+  const success = greatest(able, (model) => model.success.value);
+  const quality = greatest(able, (model) => model.quality.value);
+  if (success === null || quality === null) return null;
+  const inSession = able.filter((model) => model.sessionCount > 0);
+  const sessionCount = inSession.reduce((total, model) => total + model.sessionCount, 0);
+  const reAskCount = inSession.reduce(
+    (total, model) => total + (model.reAskRate ?? 0) * model.sessionCount,
+    0,
+  );
+  const reAskRate = sessionCount === 0 ? 0 : reAskCount / sessionCount;
+  const leastAsked = greatest(inSession, (model) => -smoothedReAskRate(model, reAskRate));
+  return { success, quality, leastAsked, reAskRate };
+}
+
+function compareParts(
   model: RankedModel,
   reference: RankedModel,
   part: 'success' | 'quality',
-  margin: number,
+  policy: Policy,
 ): Comparison {
+  const margin = part === 'success' ? policy.successMargin : policy.qualityMargin;
   const deficit = reference[part].value - model[part].value;
   const probability = model === reference ? 1 : notWorseProbability(model[part], reference[part], margin);
-  return { part, reference, deficit, margin, probability };
+  const reason =
+    deficit > margin
+      ? `${part} ${deficit.toFixed(2)} below ${reference.modelId} (needs within ${margin})`
+      : `${part} not yet shown to be within ${margin} of ${reference.modelId} ` +
+        `(probability ${probability.toFixed(2)}, needs ${policy.certainty})`;
+  return { probability, reason };
 }
 
-function reasonOf(worse: Comparison, policy: Policy): string {
-  const { part, reference, deficit, margin, probability } = worse;
+/** Where hardly anybody rates: passed unless the best estimates, of quality or of re-asks, speak against it. */
+function guardQuality(model: RankedModel, references: References, policy: Policy): Comparison {
+  const margin = policy.qualityMargin;
+  const { quality, leastAsked, reAskRate } = references;
+  const deficit = quality.quality.value - model.quality.value;
   if (deficit > margin) {
-    return `${part} ${deficit.toFixed(2)} below ${reference.modelId} (needs within ${margin})`;
+    return {
+      probability: 0,
+      reason: `quality ${deficit.toFixed(2)} below ${quality.modelId} (needs within ${margin})`,
+    };
   }
+  if (leastAsked === null || model.sessionCount === 0) return { probability: 1, reason: '' };
+  const excess = smoothedReAskRate(model, reAskRate) - smoothedReAskRate(leastAsked, reAskRate);
+  if (excess <= margin) return { probability: 1, reason: '' };
+  return {
+    probability: 0,
+    reason: `asked again ${excess.toFixed(2)} more often than ${leastAsked.modelId} (needs within ${margin})`,
+  };
+}
+
+function smoothedReAskRate(model: RankedModel, commonRate: number): number {
+  const reAskCount = (model.reAskRate ?? 0) * model.sessionCount;
+  return (reAskCount + RE_ASK_WEIGHT * commonRate) / (model.sessionCount + RE_ASK_WEIGHT);
+}
+
+function guardNote(models: readonly RankedModel[], policy: Policy): string {
+  const ratingCount = models.reduce((total, model) => total + model.ratingCount, 0);
   return (
-    `${part} not yet shown to be within ${margin} of ${reference.modelId} ` +
-    `(probability ${probability.toFixed(2)}, needs ${policy.certainty})`
+    `Only ${ratingCount} of ${policy.evidenceMin} ratings here: quality is guarded by re-asks, ` +
+    'not proven by people. POST /api/feedback adds ratings.'
   );
 }
 

@@ -33,6 +33,10 @@ export interface RankedModel {
   readonly costMeanUsd: number | null;
   readonly followUpRate: number | null;
   readonly reAskRate: number | null;
+  /** Requests in a session: where a re-ask can be seen. */
+  readonly sessionCount: number;
+  /** Requests that somebody rated. */
+  readonly ratingCount: number;
   readonly promptTokensMean: number | null;
   readonly completionTokensMean: number | null;
   /** Enough evidence in this use case to be ranked and not only explored. */

@@ -1,3 +1,4 @@
+import type { UseCaseRanking } from '../core/snapshot.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
 import type { RepeatedPrompts } from '../store/queries/distinct-prompts.ts';
 import type { EvidenceRow } from '../store/queries/ranking-evidence.ts';
@@ -39,6 +40,8 @@ export interface InefficiencyEvidence {
   readonly rows: readonly EvidenceRow[];
   readonly feedback: readonly FeedbackRow[];
   readonly repeated: readonly RepeatedPrompts[];
+  /** The published rankings of the same run, where there are any: what they refuse is not suggested. */
+  readonly rankings?: readonly UseCaseRanking[] | undefined;
 }
 
 /** Use cases in which small models do as well: the original's observation, and ours on day zero. */
@@ -79,7 +82,7 @@ export function findInefficiencies(evidence: InefficiencyEvidence): Inefficiency
     .slice(0, FOUND_MAX);
 }
 
-function findExpensive({ rows, feedback }: InefficiencyEvidence): Inefficiency[] {
+function findExpensive({ rows, feedback, rankings = [] }: InefficiencyEvidence): Inefficiency[] {
   const overall = overallRows(rows);
   const found: Inefficiency[] = [];
   for (const row of rows) {
@@ -100,6 +103,7 @@ function findExpensive({ rows, feedback }: InefficiencyEvidence): Inefficiency[]
     const better = [...here, ...elsewhere]
       .filter((other) => counted(other) >= JUDGED_MIN && isCheaper(other, costMean))
       .filter((other) => isNotWorse(other, row) && isLikedAsMuch(other, row, feedback))
+      .filter((other) => !isRefused(other.modelId, row.useCase, rankings))
       .sort((a, b) => (costMeanUsd(a) ?? 0) - (costMeanUsd(b) ?? 0))[0];
     if (!better) continue;
     const betterCost = costMeanUsd(better) ?? 0;
@@ -187,6 +191,13 @@ function costMeanUsd(row: EvidenceRow): number | null {
 function isCheaper(other: EvidenceRow, costMean: number): boolean {
   const otherMean = costMeanUsd(other);
   return otherMean !== null && otherMean <= CHEAPER_SHARE * costMean;
+}
+
+/** True when the ranking has enough evidence of the model in the use case and keeps it from `auto`. */
+function isRefused(modelId: string, useCase: string, rankings: readonly UseCaseRanking[]): boolean {
+  const ranking = rankings.find((one) => one.useCase === useCase);
+  const ranked = ranking?.models.find((model) => model.modelId === modelId);
+  return ranked !== undefined && ranked.hasEnoughEvidence && !ranked.isCandidate;
 }
 
 /** P(the other's success rate is at most MARGIN lower) >= 0.9, by the normal limit of two Beta(1, 1) posteriors. */

@@ -26,7 +26,7 @@ export function headersOfAnswer(facts: AnswerFacts): Record<string, string> {
     'x-tallyrank-cause': decision.cause,
     'x-tallyrank-reason': toHeaderText(decision.reason),
     'x-tallyrank-ranking-version': toHeaderWord(decision.snapshotVersion ?? ''),
-    'x-tallyrank-propensity': String(decision.propensity),
+    'x-tallyrank-propensity': String(Number(decision.propensity.toFixed(6))),
     'x-tallyrank-attempts': String(facts.attemptCount),
   };
 }

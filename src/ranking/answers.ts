@@ -1,5 +1,5 @@
 import type { Policy } from '../core/policy.ts';
-import { notWorseProbability, viewRanking } from '../core/ranking-view.ts';
+import { isNotWorse, viewRanking } from '../core/ranking-view.ts';
 import type { RankedModel, ScorePart, UseCaseRanking } from '../core/snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { Performance, PerformanceFigures } from '../store/queries/performance.ts';
@@ -175,13 +175,20 @@ function toModelAnswer(model: RankedModel): RankedModelAnswer {
   };
 }
 
-/** Both models must be of `ranking`, as `policy` sees it. */
+/** What two models are compared by. */
+export interface CompareFrame {
+  readonly policy: Policy;
+  readonly version: string | null;
+  /** False where hardly anybody rates answers: quality then cannot be compared. */
+  readonly isRated: boolean;
+}
+
+/** Both models must be of one ranking, as the policy sees it. */
 export function toCompareAnswer(
   useCase: string,
   a: RankedModel,
   b: RankedModel,
-  policy: Policy,
-  version: string | null,
+  frame: CompareFrame,
 ): CompareAnswer {
   const difference = differenceOf(a, b);
   const isShown = difference !== null && (difference.low > 0 || difference.high < 0);
@@ -194,8 +201,8 @@ export function toCompareAnswer(
     scoreDifference: difference && round(difference.value, 1),
     differenceInterval: difference && [round(difference.low, 1), round(difference.high, 1)],
     winner: isShown && isEnough ? ahead.modelId : null,
-    verdict: verdictOf(a, b, difference, isShown, policy),
-    version,
+    verdict: verdictOf(a, b, difference, isShown, frame),
+    version: frame.version,
   };
 }
 
@@ -222,8 +229,9 @@ function verdictOf(
   b: RankedModel,
   difference: Difference | null,
   isShown: boolean,
-  policy: Policy,
+  frame: CompareFrame,
 ): string {
+  const { policy } = frame;
   const scarce = [a, b].filter((model) => !model.hasEnoughEvidence);
   if (scarce.length > 0) {
     const counts = scarce.map((model) => `${model.modelId} has ${Math.floor(model.success.sampleCount)}`);
@@ -238,21 +246,18 @@ function verdictOf(
   const score = isShown
     ? `${ahead.modelId} scores ${points} points above ${behind.modelId}.`
     : `Tied: the ${points} points between ${ahead.modelId} and ${behind.modelId} may be chance.`;
-  return `${score} ${guardSentence(ahead, behind, policy)}`;
+  return `${score} ${guardSentence(ahead, behind, frame)}`;
 }
 
 /** Whether the model that is ahead in score is also not worse in what counts first. */
-function guardSentence(ahead: RankedModel, behind: RankedModel, policy: Policy): string {
-  const parts = [
-    ['success', policy.successMargin],
-    ['quality', policy.qualityMargin],
-  ] as const;
-  const worse = parts.filter(
-    ([part, margin]) => notWorseProbability(ahead[part], behind[part], margin) < policy.certainty,
-  );
-  if (worse.length === 0) return `Not worse than ${behind.modelId} in success and quality.`;
-  const words = worse.map(([part, margin]) => `${part} (within ${margin})`);
-  return `Not shown to be as good as ${behind.modelId} in ${words.join(' and ')}.`;
+function guardSentence(ahead: RankedModel, behind: RankedModel, { policy, isRated }: CompareFrame): string {
+  const margins = { success: policy.successMargin, quality: policy.qualityMargin };
+  const judged = isRated ? (['success', 'quality'] as const) : (['success'] as const);
+  const worse = judged.filter((part) => !isNotWorse(ahead, behind, part, policy));
+  const unrated = isRated ? '' : ' Hardly anybody rates answers here, so quality is not compared.';
+  if (worse.length === 0) return `Not worse than ${behind.modelId} in ${judged.join(' and ')}.${unrated}`;
+  const words = worse.map((part) => `${part} (within ${margins[part]})`);
+  return `Not shown to be as good as ${behind.modelId} in ${words.join(' and ')}.${unrated}`;
 }
 
 function whyNobody(models: readonly RankedModel[], policy: Policy): string | null {

@@ -14,7 +14,7 @@ import {
   subtractMoments,
 } from '../stats/posterior.ts';
 import type { EvidenceBook, ModelEvidence } from './evidence.ts';
-import { totalsOf } from './evidence.ts';
+import { MARKS, totalsOf } from './evidence.ts';
 import { binsQuantileMs } from './latency-bins.ts';
 import type { Calibration } from './quality-evidence.ts';
 import { calibrateMarks, qualityMoments } from './quality-evidence.ts';
@@ -203,6 +203,8 @@ function unjudged(
     costMeanUsd: ratio(evidence.costSumUsd, evidence.pricedCount),
     followUpRate: ratio(evidence.followUpCount, evidence.sessionCount),
     reAskRate: ratio(evidence.reAskCount, evidence.sessionCount),
+    sessionCount: evidence.sessionCount,
+    ratingCount: MARKS.reduce((total, mark) => total + evidence.marks[mark].feedbackCount, 0),
     promptTokensMean: ratio(evidence.promptTokenSum, evidence.tokenCount),
     completionTokensMean: ratio(evidence.completionTokenSum, evidence.tokenCount),
     hasEnoughEvidence: false,

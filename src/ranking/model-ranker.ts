@@ -3,6 +3,7 @@ import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { PolicyTable } from '../core/policy.ts';
 import { POLICIES } from '../core/policy.ts';
+import { isRated } from '../core/ranking-view.ts';
 import type { PublishedSnapshot, RankedModel, UseCaseRanking } from '../core/snapshot.ts';
 import type { Timeframe, TimeframeQuery } from '../core/timeframe.ts';
 import { parseTimeframe } from '../core/timeframe.ts';
@@ -180,7 +181,12 @@ export class ModelRanker {
     const view = await this.#view();
     const models = this.#rankingOf(view, useCase)?.models ?? [];
     const [a, b] = [rankedModel(models, modelA, 'modelA'), rankedModel(models, modelB, 'modelB')];
-    return toCompareAnswer(useCase, a, b, this.#policies.auto, view.version);
+    const policy = this.#policies.auto;
+    return toCompareAnswer(useCase, a, b, {
+      policy,
+      version: view.version,
+      isRated: isRated(models, policy),
+    });
   }
 
   /**

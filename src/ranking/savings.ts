@@ -123,8 +123,8 @@ function savingsOf(
   const requestCount = models.reduce((total, row) => total + row.pricedCount, 0);
   const actualCostUsd = models.reduce((total, row) => total + row.costSumUsd, 0);
   const view = viewRanking(ranking?.models ?? [], policy);
-  // A candidate that passed no test (the view's note says so) serves requests, but promises no money.
-  const best = view.note === null ? (view.models.find((model) => model.isCandidate) ?? null) : null;
+  // A candidate that passed no test serves requests, but promises no money.
+  const best = view.isProven ? (view.models.find((model) => model.isCandidate) ?? null) : null;
   const meanUsd = best?.costMeanUsd ?? null;
   if (best === null || meanUsd === null) {
     return {
@@ -153,7 +153,7 @@ function savingsOf(
     savingsUsd,
     interval: [savingsUsd - halfWidth, savingsUsd + halfWidth],
     observedShare: requestCount === 0 ? 1 : 1 - movedCount / requestCount,
-    note: savingsUsd < 0 ? `${best.modelId} is better, and dearer than what is used now.` : null,
+    note: savingsUsd < 0 ? `${best.modelId} is better, and dearer than what is used now.` : view.note,
   };
 }
 

@@ -82,6 +82,8 @@ function ranked(
     costMeanUsd: 0,
     followUpRate: null,
     reAskRate: null,
+    sessionCount: 0,
+    ratingCount: 500,
     promptTokensMean: null,
     completionTokensMean: null,
     hasEnoughEvidence: true,
