@@ -197,7 +197,7 @@ function isCheaper(other: EvidenceRow, costMean: number): boolean {
 function isRefused(modelId: string, useCase: string, rankings: readonly UseCaseRanking[]): boolean {
   const ranking = rankings.find((one) => one.useCase === useCase);
   const ranked = ranking?.models.find((model) => model.modelId === modelId);
-  return ranked !== undefined && ranked.hasEnoughEvidence && !ranked.isCandidate;
+  return ranked?.hasEnoughEvidence === true && !ranked.isCandidate;
 }
 
 /** P(the other's success rate is at most MARGIN lower) >= 0.9, by the normal limit of two Beta(1, 1) posteriors. */
