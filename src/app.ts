@@ -5,6 +5,7 @@ import { JobBoard } from './api/jobs.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { EventBus } from './core/events.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
+import { UseCaseRules } from './core/use-case-rules.ts';
 import { ProviderRegistry } from './gateway/provider-registry.ts';
 import { UpstreamPools } from './gateway/upstream.ts';
 import type { ModelRanker } from './ranking/model-ranker.ts';
@@ -91,6 +92,7 @@ export class App implements AsyncDisposable {
         snapshots,
         exploration: this.exploration,
         defaultModel: config.defaultModel,
+        useCaseRules: new UseCaseRules(config.useCaseRules),
         ...(overrides.random ? { random: overrides.random } : {}),
       },
     );

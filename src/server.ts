@@ -1,11 +1,12 @@
+import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
 import { v7 as uuidv7 } from 'uuid';
 import type { ApiDeps } from './api/deps.ts';
-import { errorBody, errorHandler } from './api/error-shape.ts';
+import { errorBody, errorHandler, errorOfThrown } from './api/error-shape.ts';
 import { apiPlugin } from './api/plugin.ts';
 import { App } from './app.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -74,6 +75,11 @@ async function buildServer(app: App): Promise<FastifyInstance> {
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
+    frameworkErrors: (error, _request, reply) => {
+      const refusal = errorOfThrown(error);
+      void (reply as FastifyReply).code(refusal.statusCode).send(errorBody(refusal));
+    },
+    clientErrorHandler: refuseUnreadable,
   });
   server.setValidatorCompiler(validatorCompiler);
   // Answers are documented by their schemas and checked against them by tests, not at run time.
@@ -100,6 +106,29 @@ async function buildServer(app: App): Promise<FastifyInstance> {
     reply.type(telemetry.registry.contentType).send(await telemetry.registry.metrics()),
   );
   return server;
+}
+
+/** Answers what is no HTTP request that could be routed: a head that is too large, too slow or broken. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, statusCode, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [
+          '431 Request Header Fields Too Large',
+          431,
+          'The path and headers of the request are too long; put data into the body.',
+        ]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 408, 'The request did not arrive in time.']
+        : ['400 Bad Request', 400, 'This is not an HTTP request that can be read.'];
+  const body = JSON.stringify(errorBody(new TallyrankError('bad_request', message, { statusCode })));
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `connection: close\r\n\r\n${body}`,
+  );
 }
 
 async function describeApi(server: FastifyInstance): Promise<void> {

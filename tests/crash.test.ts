@@ -161,7 +161,7 @@ async function expectStatsOf(product: Tallyrank, rows: readonly LoggedRow[]): Pr
   expect(stats.byUseCase.reduce((sum, useCase) => sum + useCase.requestCount, 0)).toBe(rows.length);
 }
 
-describe('the log', () => {
+describe('the log', { timeout: 120_000 }, () => {
   it(`has every answer once that was seen whole, though the gateway is killed again and again (seed ${SEED})`, async () => {
     const random = createRandom(SEED);
     const product = await startWithModels(random);

@@ -126,14 +126,16 @@ const usageFigures = {
   tokenCount: z.number().describe('Requests whose tokens are known'),
   promptTokenSum: z.number().nullable(),
   completionTokenSum: z.number().nullable(),
-  userCount: z.number(),
-  distinctPromptCount: z.number(),
 };
 
 export const usageStatsAnswer = z.object({
   window,
   runId: z.string().describe('Discovery run whose use cases these are'),
-  total: z.object(usageFigures),
+  total: z.object({
+    ...usageFigures,
+    userCount: z.number().describe('Different users; estimated beyond some thousands'),
+    distinctPromptCount: z.number().describe('Different prompts; estimated beyond some thousands'),
+  }),
   byModel: z.array(z.object({ modelId: z.string(), ...usageFigures })),
   byUseCase: z.array(z.object({ useCase: z.string(), ...usageFigures })),
   bucketMs: z.number(),

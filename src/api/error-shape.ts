@@ -31,11 +31,13 @@ const FASTIFY_ERRORS: Readonly<Record<string, (error: FastifyError) => Tallyrank
     ),
   FST_ERR_CTP_EMPTY_JSON_BODY: () =>
     new TallyrankError('bad_request', 'The body is empty; send a JSON object.'),
+  FST_ERR_BAD_URL: () =>
+    new TallyrankError('bad_request', 'The path cannot be decoded; write "%" itself as "%25".'),
   FST_ERR_CTP_INVALID_JSON_BODY: () => new TallyrankError('bad_request', 'The body is not valid JSON.'),
 };
 
 /** Whatever was thrown, as one of our errors; texts of unknown failures stay inside. */
-function errorOfThrown(thrown: unknown): TallyrankError {
+export function errorOfThrown(thrown: unknown): TallyrankError {
   if (thrown instanceof TallyrankError) return thrown;
   if (hasZodFastifySchemaValidationErrors(thrown)) {
     const faults = thrown.validation.map(({ instancePath, message }) => {
@@ -74,6 +76,8 @@ export function errorHandler(
       );
     }
     if (error.retryAfterMs !== null) void reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+    // Closing under a client that still sends loses it the answer; what it sends is thrown away instead.
+    if (error.code === 'body_too_large') void reply.removeHeader('connection');
     void reply.code(error.statusCode).type('application/json').send(errorBody(error));
   };
 }

@@ -24,7 +24,7 @@ export function addStart(program: Command, context: CommandContext): void {
       const loaded = loadConfig({
         overrides: {
           ...context.overrides(options),
-          port: options.port === undefined ? undefined : Number(options.port),
+          port: toPort(options.port),
           host: options.host,
         },
       });
@@ -46,4 +46,9 @@ export function addStart(program: Command, context: CommandContext): void {
       output.note('Stopping: answers under way end, the log is written.');
       await server.close();
     });
+}
+
+/** What is no number stays a text, so that the configuration's own check names it. */
+function toPort(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
 }

@@ -105,4 +105,34 @@ describe('loadConfig', () => {
   ])('refuses the file %j', (file, reason) => {
     expect(faultsOf({}, file)).toContain(reason);
   });
+
+  it('takes hand-written use cases, and names what is wrong with one', () => {
+    const rule = (when: string): string => `useCaseRules: [{ name: r, useCase: refunds, when: ${when} }]`;
+    fs.writeFileSync(path.join(cwd, 'tallyrank.config.yaml'), rule('{ regex: [cancel, order], tag: batch }'));
+    expect(loadConfig({ env: {}, cwd }).config.useCaseRules).toEqual([
+      { name: 'r', useCase: 'refunds', when: { regex: ['cancel', 'order'], tag: 'batch' } },
+    ]);
+    expect(faultsOf({}, rule('{ regex: "(a+)+$" }'))).toContain('exponential time');
+    expect(faultsOf({}, rule('{}'))).toContain('at least one condition');
+    expect(faultsOf({}, rule('{ regex: a }').replace('refunds', 'Not OK'))).toContain('must be a slug');
+  });
+
+  it('takes an embedder with its key from the environment', () => {
+    const file = (embedder: string): string => `discovery: { embedder: ${embedder} }`;
+    fs.writeFileSync(
+      path.join(cwd, 'tallyrank.config.yaml'),
+      file('{ kind: http, url: "http://gpu:8000/v1", model: m, apiKeyEnv: EMBED_KEY }'),
+    );
+    const { config, secrets } = loadConfig({ env: { EMBED_KEY: 'k' }, cwd });
+    expect(config.discovery.embedder).toMatchObject({ kind: 'http', model: 'm' });
+    expect(secrets.embedderKey).toBe('k');
+    expect(faultsOf({})).toContain('EMBED_KEY is not set');
+    expect(faultsOf({}, file('{ kind: http }'))).toContain('discovery.embedder.url');
+    expect(faultsOf({}, file('{ kind: transformers }'))).toContain('discovery.embedder.model');
+    fs.writeFileSync(
+      path.join(cwd, 'tallyrank.config.yaml'),
+      file('{ kind: transformers, model: a/b, folder: models }'),
+    );
+    expect(loadConfig({ env: {}, cwd }).config.discovery.embedder.folder).toBe(path.join(cwd, 'models'));
+  });
 });

@@ -45,7 +45,7 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
   }
   const parsed = configSchema.safeParse(tree);
   if (!parsed.success) faults.push(...parsed.error.issues.map((issue) => describeIssue(issue, tree)));
-  const secrets = parsed.success ? readSecrets(env, parsed.data.providers, faults) : NO_SECRETS;
+  const secrets = parsed.success ? readSecrets(env, parsed.data, faults) : NO_SECRETS;
   const providers = parsed.success ? mergeProviders(env, parsed.data.providers, faults) : [];
   if (parsed.success && !isLoopback(parsed.data.host) && secrets.adminKey === null) {
     faults.push(
@@ -67,6 +67,15 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
       baseUrl: toBaseUrl(provider.kind, provider.baseUrl),
     })),
     dataDir: path.resolve(cwd, parsed.data.dataDir),
+    discovery: {
+      ...parsed.data.discovery,
+      embedder: {
+        ...parsed.data.discovery.embedder,
+        ...(parsed.data.discovery.embedder.folder === undefined
+          ? {}
+          : { folder: path.resolve(cwd, parsed.data.discovery.embedder.folder) }),
+      },
+    },
   };
   return { config, secrets, file };
 }
@@ -81,7 +90,12 @@ function isLoopback(host: string): boolean {
   );
 }
 
-const NO_SECRETS: Secrets = { adminKey: null, clickhousePassword: null, providerKeys: new Map() };
+const NO_SECRETS: Secrets = {
+  adminKey: null,
+  clickhousePassword: null,
+  embedderKey: null,
+  providerKeys: new Map(),
+};
 
 /** Shorter keys can be guessed over the network. */
 const ADMIN_KEY_LENGTH_MIN = 12;
@@ -157,7 +171,7 @@ function describeIssue(issue: z.core.$ZodIssue, tree: Tree): string {
   return `${at}: ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}: ${issue.message}`;
 }
 
-function readSecrets(env: Environment, providers: readonly ProviderConfig[], faults: string[]): Secrets {
+function readSecrets(env: Environment, { providers, discovery }: Config, faults: string[]): Secrets {
   const adminKey = env['TALLYRANK_ADMIN_KEY'] || null;
   if (adminKey !== null && adminKey.length < ADMIN_KEY_LENGTH_MIN) {
     faults.push(`TALLYRANK_ADMIN_KEY: must have at least ${ADMIN_KEY_LENGTH_MIN} characters`);
@@ -171,7 +185,13 @@ function readSecrets(env: Environment, providers: readonly ProviderConfig[], fau
     if (key) providerKeys.set(id, key);
     else faults.push(`providers.${id}.apiKeyEnv: the environment variable ${apiKeyEnv} is not set`);
   }
-  return { adminKey, clickhousePassword: env['CLICKHOUSE_PASSWORD'] ?? null, providerKeys };
+  const embedderVariable = discovery.embedder.apiKeyEnv;
+  const embedderKey = embedderVariable === undefined ? null : (env[embedderVariable] ?? null) || null;
+  if (embedderVariable !== undefined && embedderKey === null) {
+    faults.push(`discovery.embedder.apiKeyEnv: the environment variable ${embedderVariable} is not set`);
+  }
+  const clickhousePassword = env['CLICKHOUSE_PASSWORD'] ?? null;
+  return { adminKey, clickhousePassword, embedderKey, providerKeys };
 }
 
 /** The providers that the environment alone names, unless the file configures one of the same id. */

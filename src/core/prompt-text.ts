@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { withoutInsertedBlocks } from './client-blocks.ts';
+import { clipMiddle, withoutPastedText } from './pasted-text.ts';
 
 /** One message as far as its text matters; the content shapes of OpenAI, Anthropic and Ollama all fit. */
 export interface PromptMessage {
@@ -20,11 +22,20 @@ export interface PromptText {
  */
 const CONTEXT_TURNS = 2;
 
-/** Text beyond this is pasted material: it no longer says what is asked, and it makes the hot path slow. */
-const CLASSIFIED_LENGTH_MAX = 4_000;
+/**
+ * Changes with what {@link classifiedText} makes of a text: vectors that were stored for the older text must
+ * not be taken for those of the newer.
+ */
+export const CLASSIFIED_TEXT_VERSION = 2;
 
-/** Blocks that clients insert into a user turn; they are never what the user asked. */
-const REMINDER_BLOCK = /<(system-reminder|environment_details|user_info)>[\s\S]*?<\/\1>/g;
+/**
+ * Of a longer text only head and tail are looked at. The store cuts in the same place when it hands prompts to
+ * discovery, so that both classify the same words.
+ */
+const LOOKED_AT_MAX = 8_000;
+const LOOKED_AT_HALF = 3_000;
+/** Earlier turns only help to understand the last one: more of them would drown it in features and vectors. */
+const CONTEXT_LENGTH_MAX = 400;
 
 /** The user's last turns of a conversation. System and assistant turns are left out. */
 export function promptOfMessages(messages: readonly PromptMessage[]): PromptText {
@@ -32,7 +43,7 @@ export function promptOfMessages(messages: readonly PromptMessage[]): PromptText
   for (let at = messages.length - 1; at >= 0 && turns.length <= CONTEXT_TURNS; at--) {
     const message = messages[at];
     if (message?.role !== 'user') continue;
-    const text = stripReminders(textOfContent(message.content));
+    const text = withoutInsertedBlocks(textOfContent(message.content));
     if (text !== '') turns.push(text);
   }
   const [prompt = '', ...earlier] = turns;
@@ -44,11 +55,19 @@ export function toPromptText(input: string | readonly PromptMessage[]): PromptTe
   return typeof input === 'string' ? { prompt: input, context: '' } : promptOfMessages(input);
 }
 
-/** What is embedded and classified: earlier turns, then the last one, cut to a bounded length. */
+/**
+ * What is embedded and classified: earlier turns in short, then what the last one asks, without what was pasted
+ * into it. At most some 1,700 characters; linear in the first and last 3,000 of the text.
+ */
 export function classifiedText(text: PromptText): string {
-  const prompt = clipMiddle(text.prompt, CLASSIFIED_LENGTH_MAX);
+  const prompt = askedText(text.prompt);
   if (text.context === '') return prompt;
-  return `${clipMiddle(text.context, CLASSIFIED_LENGTH_MAX / 4)}\n${prompt}`;
+  return `${clipMiddle(askedText(text.context), CONTEXT_LENGTH_MAX / 2, CONTEXT_LENGTH_MAX / 2)}\n${prompt}`;
+}
+
+function askedText(text: string): string {
+  const looked = text.length > LOOKED_AT_MAX ? clipMiddle(text, LOOKED_AT_HALF, LOOKED_AT_HALF) : text;
+  return withoutPastedText(looked);
 }
 
 /**
@@ -73,15 +92,4 @@ export function textOfContent(content: unknown): string {
     })
     .filter((text) => text !== '')
     .join('\n');
-}
-
-function stripReminders(text: string): string {
-  return text.includes('<') ? text.replace(REMINDER_BLOCK, '').trim() : text.trim();
-}
-
-/** Head and tail of a long text: the question stands before or after the pasted document. */
-function clipMiddle(text: string, lengthMax: number): string {
-  if (text.length <= lengthMax) return text;
-  const half = lengthMax / 2;
-  return `${text.slice(0, half)}\n${text.slice(-half)}`;
 }

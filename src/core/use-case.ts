@@ -11,6 +11,10 @@ export interface UseCase {
   readonly distinctPromptCount: number;
   /** Mean prompt length in characters; null when nothing was seen. */
   readonly typicalLength: number | null;
+  /** Name of the group of related use cases that it belongs to; left out where there are no groups. */
+  readonly theme?: string;
+  /** The operator wants it to live on whatever discovery finds. */
+  readonly isPinned?: boolean;
 }
 
 /** Where a prompt goes that fits nothing: an honest answer, not a failure. */
@@ -31,6 +35,10 @@ const RESERVED_SLUGS: ReadonlySet<string> = new Set([
   'split',
   'all',
   'metadata',
+  'events',
+  'edits',
+  'runs',
+  'undo',
 ]);
 
 const SLUG_LENGTH_MAX = 60;

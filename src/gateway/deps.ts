@@ -18,6 +18,10 @@ export interface RoutedMessage {
   readonly userId: string | null;
   readonly sessionId: string | null;
   readonly roomId: string | null;
+  readonly keyId: string | null;
+  readonly tags: readonly string[];
+  /** Names in lower case; rules of the operator may look at them. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly priority: number | null;
 }
 

@@ -39,6 +39,9 @@ export async function answerChat(
     userId: context.userId,
     sessionId: context.sessionId,
     roomId: context.roomId,
+    keyId: context.keyId,
+    tags: context.tags,
+    headers: http.headers,
     priority: context.priority,
   });
   const requestId = deps.log.logRequest({

@@ -1,6 +1,7 @@
 import type { CatalogModel, ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
 import { isAutoName } from '../core/policy.ts';
 import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
+import type { RuleSubject } from '../core/use-case-rules.ts';
 
 /** A request as far as routing looks at it. */
 export interface RoutingMessage {
@@ -23,6 +24,10 @@ export interface RoutingMessage {
   readonly userId?: string | null | undefined;
   readonly sessionId?: string | null | undefined;
   readonly roomId?: string | null | undefined;
+  readonly keyId?: string | null | undefined;
+  readonly tags?: readonly string[] | undefined;
+  /** Names in lower case; only hand-written use-case rules look at them. */
+  readonly headers?: RuleSubject['headers'];
   readonly priority?: number | null | undefined;
 }
 

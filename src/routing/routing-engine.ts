@@ -8,6 +8,7 @@ import { isAutoName, POLICIES, policyOf } from '../core/policy.ts';
 import { classifiedText, toPromptText } from '../core/prompt-text.ts';
 import type { RankedModel, Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
+import { UseCaseRules } from '../core/use-case-rules.ts';
 import { createRandom } from '../stats/random.ts';
 import type { ExplorationSettings, UniformSource } from './exploration.ts';
 import { bestPropensity, drawModel, Exploration } from './exploration.ts';
@@ -45,6 +46,8 @@ export interface RoutingEngineOptions {
   /** The model of day zero, by any of its names; null takes the order of the priors. */
   readonly defaultModel?: string | null | undefined;
   readonly rules?: readonly Rule[] | undefined;
+  /** Hand-written use cases; where one matches, the classifier is not asked. */
+  readonly useCaseRules?: UseCaseRules | undefined;
   readonly policies?: PolicyTable | undefined;
   readonly logger?: Logger | undefined;
 }
@@ -84,6 +87,7 @@ export class RoutingEngine {
   readonly #random: UniformSource;
   readonly #defaultModel: string | null;
   readonly #policies: PolicyTable;
+  readonly #useCaseRules: UseCaseRules;
   readonly #logger: Logger | null;
   #entries: readonly Entry[] = [{ ...DATA_DRIVEN_RULE, rule: null }];
   #book: { readonly snapshot: Snapshot; readonly catalog: unknown; readonly plans: PlanBook } | null = null;
@@ -96,6 +100,7 @@ export class RoutingEngine {
     this.#random = options.random ?? createRandom(randomInt(2 ** 47));
     this.#defaultModel = options.defaultModel ?? null;
     this.#policies = options.policies ?? POLICIES;
+    this.#useCaseRules = options.useCaseRules ?? new UseCaseRules();
     this.#logger = options.logger ?? null;
     for (const rule of options.rules ?? []) this.#put(rule.name, rule.priority, rule);
   }
@@ -166,7 +171,9 @@ export class RoutingEngine {
     const frame: Frame = {
       snapshot,
       policy,
-      classification: snapshot.classifier.classify(classifiedText(text)),
+      classification:
+        this.#useCaseRules.match({ ...message, prompt: text.prompt }) ??
+        snapshot.classifier.classify(classifiedText(text)),
     };
     if (named !== null) return { decision: explicitDecision(frame, named.modelId), plan: null };
     const { useCase, confidence: useCaseConfidence } = frame.classification;

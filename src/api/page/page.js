@@ -83,16 +83,17 @@ function showUseCases({ stats, patterns }) {
       ['Requests', (row) => count(row.sampleCount), 'number'],
       ['Share', shareCell, 'number'],
       ['Cost', (row) => dollars(figures.get(row.categorySlug)?.costSumUsd ?? null), 'number'],
-      ['Keywords', (row) => row.keywords.slice(0, 5).join(', ')],
+      ['Keywords', (row) => row.keywords.slice(0, 5).join(', '), 'words'],
       ['Example', (row) => row.examplePrompts[0] ?? '', 'example'],
-      ['Models', (row) => row.modelsUsed.join(', ')],
+      ['Models', (row) => row.modelsUsed.join(', '), 'words'],
     ],
     patterns.categories,
     'No use case was seen in this window.',
   );
 }
 
-function showRankings({ rankings }) {
+function showRankings({ rankings, patterns }) {
+  const names = new Map(patterns.categories.map((row) => [row.categorySlug, row.categoryName]));
   const parts = rankings.rankings.map(({ useCase, best, alternatives, note }) => {
     const table = node('table');
     const models = best ? [best, ...alternatives] : alternatives;
@@ -114,7 +115,7 @@ function showRankings({ rankings }) {
     return node(
       'div',
       {},
-      node('h3', {}, useCase),
+      node('h3', {}, names.get(useCase) ?? useCase, ' ', node('small', { className: 'slug' }, useCase)),
       note ? node('small', {}, note) : null,
       node('div', { className: 'scroll' }, table),
     );
@@ -153,6 +154,7 @@ function showRequests({ recentRequests }) {
             { dateTime: row.startedAt, title: row.startedAt },
             new Date(row.startedAt).toLocaleTimeString(),
           ),
+        'when',
       ],
       ['Prompt', (row) => row.prompt ?? '(not kept)', 'example'],
       ['Use case', (row) => row.useCase],
@@ -160,7 +162,7 @@ function showRequests({ recentRequests }) {
         'Model',
         (row) => (row.modelAsked === row.modelId ? row.modelId : `${row.modelId} (asked: ${row.modelAsked})`),
       ],
-      ['', (row) => (row.success ? 'ok' : (row.errorCode ?? 'failed'))],
+      ['', (row) => (row.isSuccess ? 'ok' : (row.errorCode ?? 'failed'))],
       ['Time', (row) => time(row.latencyMs), 'number'],
       ['Cost', (row) => dollars(row.costUsd), 'number'],
     ],

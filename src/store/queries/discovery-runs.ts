@@ -60,37 +60,11 @@ export async function writeUseCases(
       distinct_prompt_count: useCase.distinctPromptCount,
       typical_length: useCase.typicalLength,
       centroid: Array.from(useCase.centroid),
+      theme: useCase.theme ?? '',
+      is_pinned: useCase.isPinned ?? false,
       created_at: storedMoment(createdAtMs),
     })),
   );
-}
-
-export interface PromptAssignment {
-  readonly promptHash: string;
-  readonly useCase: string;
-  /** Cosine to the centre of the use case, 0..1; null where there is none. */
-  readonly confidence: number | null;
-}
-
-/** Rows of one insert: one partition, and a few megabytes of JSON. */
-const ASSIGNMENTS_PER_INSERT = 10_000;
-
-export async function writeAssignments(
-  db: Database,
-  runId: string,
-  assignments: readonly PromptAssignment[],
-): Promise<void> {
-  for (let from = 0; from < assignments.length; from += ASSIGNMENTS_PER_INSERT) {
-    await db.insertRows(
-      'assignments',
-      assignments.slice(from, from + ASSIGNMENTS_PER_INSERT).map((assignment) => ({
-        run_id: runId,
-        prompt_hash: assignment.promptHash,
-        use_case: assignment.useCase,
-        confidence: assignment.confidence,
-      })),
-    );
-  }
 }
 
 /** The run's classifier as bytes; `queries/snapshots.ts` reads it. */
@@ -128,6 +102,47 @@ LIMIT 1`;
 export async function readActiveRun(db: Database): Promise<DiscoveryRun | null> {
   const [row] = await db.query<DiscoveryRun>(ACTIVE_RUN_SQL);
   return row ? toRun(row) : null;
+}
+
+const RUNS_SQL = `
+SELECT ${RUN_COLUMNS}
+FROM discovery_runs FINAL
+ORDER BY discovery_runs.created_at DESC
+LIMIT {limit:UInt32}`;
+
+/** Which runs were there, newest first, failed ones included? */
+export async function readRuns(db: Database, limit: number): Promise<DiscoveryRun[]> {
+  return (await db.query<DiscoveryRun>(RUNS_SQL, { limit })).map(toRun);
+}
+
+const STORED_USE_CASES_SQL = `
+SELECT
+  slug,
+  name,
+  keywords,
+  example_prompts AS examplePrompts,
+  sample_count AS sampleCount,
+  distinct_prompt_count AS distinctPromptCount,
+  typical_length AS typicalLength,
+  theme,
+  is_pinned AS isPinned,
+  centroid
+FROM use_cases FINAL
+WHERE run_id = {runId:String}
+ORDER BY sample_count DESC, slug`;
+
+/** The use cases of a run with their centres, as they were written. */
+export async function readStoredUseCases(db: Database, runId: string): Promise<StoredUseCase[]> {
+  const rows = await db.query<StoredUseCase & { readonly centroid: readonly number[] }>(
+    STORED_USE_CASES_SQL,
+    { runId },
+  );
+  return rows.map((row) => ({
+    ...row,
+    sampleCount: Number(row.sampleCount),
+    distinctPromptCount: Number(row.distinctPromptCount),
+    centroid: Float32Array.from(row.centroid),
+  }));
 }
 
 const SHARES_SQL = `

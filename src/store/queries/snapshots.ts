@@ -77,7 +77,9 @@ SELECT
   example_prompts AS examplePrompts,
   sample_count AS sampleCount,
   distinct_prompt_count AS distinctPromptCount,
-  typical_length AS typicalLength
+  typical_length AS typicalLength,
+  theme,
+  is_pinned AS isPinned
 FROM use_cases FINAL
 WHERE run_id = {runId:String}
 ORDER BY sample_count DESC, slug`;
@@ -86,10 +88,12 @@ ORDER BY sample_count DESC, slug`;
 export async function readUseCasesOfRun(db: Database, runId: string): Promise<readonly UseCase[]> {
   if (runId === STARTER_RUN_ID) return starterSnapshot().useCases;
   const rows = await db.query<UseCase>(USE_CASES_SQL, { runId });
-  return rows.map((row) => ({
+  return rows.map(({ theme, isPinned, ...row }) => ({
     ...row,
     sampleCount: Number(row.sampleCount),
     distinctPromptCount: Number(row.distinctPromptCount),
+    ...(theme ? { theme } : {}),
+    ...(isPinned ? { isPinned } : {}),
   }));
 }
 
