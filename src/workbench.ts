@@ -7,15 +7,15 @@ import type { Logger, Progress } from './core/log.ts';
 import { canonicalModelName } from './core/model-names.ts';
 import { PriceBook } from './core/price-book.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
-import type { Analysis } from './discovery/use-case-analyzer.ts';
+import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
 import { ModelRanker } from './ranking/model-ranker.ts';
 import type { UniformSource } from './routing/exploration.ts';
 import type { Database } from './store/database.ts';
 import { openDatabase } from './store/database.ts';
 import { currentRunId } from './store/queries/current-run.ts';
-import { streamAssignedPrompts } from './store/queries/discovery-runs.ts';
 import { existingRequestIds } from './store/queries/existing-requests.ts';
+import { streamLabelledPrompts } from './store/queries/labelled-prompts.ts';
 import { dropOldRuns } from './store/rollups.ts';
 import { Telemetry } from './telemetry.ts';
 import type { ImportReport } from './tracker/import-file.ts';
@@ -112,14 +112,14 @@ export async function importWith(bench: Workbench, file: string, task: ImportTas
 }
 
 /**
- * Writes the use case of every distinct prompt of the active run, a JSON line each.
+ * Writes the use case of every distinct prompt of the log, a JSON line each.
  *
  * @returns the number of lines
  */
 export async function writeAssignments(db: Database, file: string): Promise<number> {
   const output = createWriteStream(file);
   let lineCount = 0;
-  for await (const rows of streamAssignedPrompts(db, await currentRunId(db))) {
+  for await (const rows of streamLabelledPrompts(db)) {
     const lines = rows.map(({ prompt, useCase }) => `${JSON.stringify({ prompt, useCase })}\n`);
     lineCount += lines.length;
     if (!output.write(lines.join(''))) await once(output, 'drain');

@@ -56,7 +56,7 @@ function documentOf(result: CliResult): Record<string, unknown> {
 
 describe.sequential('commands beside a running server', () => {
   it('say what an import would take, and take nothing, with --dry-run', async () => {
-    const report = documentOf(await product.cli('import', history, '--dry-run', '--json'));
+    const report = documentOf(await product.cli('--json', 'import', history, '--dry-run'));
     expect(report).toMatchObject({ lineCount: HISTORY_COUNT, takenCount: HISTORY_COUNT, isDryRun: true });
     expect(await product.rows()).toEqual([]);
   });

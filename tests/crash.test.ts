@@ -176,6 +176,7 @@ describe('the log', { timeout: 120_000 }, () => {
       for (const id of load.seen) seen.add(id);
       await product.restart();
     }
+    expect(seen.size).toBeGreaterThan(100);
     const rows = await findInLog(product, seen);
     expect(repeated(rows.map((row) => row.requestId))).toEqual([]);
     expect(repeated(rows.map((row) => row.externalId))).toEqual([]);

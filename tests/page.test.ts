@@ -45,7 +45,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   });
 
   afterEach(async () => {
-    await page.context().close();
+    for (const context of browser.contexts()) await context.close();
     for (const each of open.splice(0).reverse()) await each[Symbol.asyncDispose]();
   });
 

@@ -1,4 +1,3 @@
-import { momentOfRequestId } from '../core/signal.ts';
 import type { Database } from '../store/database.ts';
 import type { ReferenceKind } from '../store/queries/feedback.ts';
 import {
@@ -73,13 +72,8 @@ export async function resolveFeedback(db: Database, tracker: UsageTracker, nowMs
   return foundCount;
 }
 
-/** The id that the gateway gives answers of providers that have none: it holds our own id. */
-const OUR_RESPONSE_ID = /^chatcmpl-([0-9a-f-]{36})$/i;
-
 async function resolve(deps: ApiDeps, body: FeedbackBody): Promise<string | null> {
   if (body.requestId !== undefined) return body.requestId;
-  const ours = OUR_RESPONSE_ID.exec(body.responseId ?? '')?.[1] ?? null;
-  if (ours !== null && momentOfRequestId(ours) !== null) return ours;
   const { referenceKind, reference } = referenceOf(body);
   const recent = deps.tracker.recentRequestId(reference);
   return recent ?? (await requestIdsByReference(deps.db, referenceKind, [reference])).get(reference) ?? null;

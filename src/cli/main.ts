@@ -22,7 +22,12 @@ async function main(): Promise<number> {
     await buildProgram(context).parseAsync(process.argv);
     return EXIT.done;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done;
+      // Commander has said it on standard error; a program reads it from standard output.
+      if (isJson) context.output.answer({ error: { code: 'bad_request', message: error.message } }, () => '');
+      return EXIT.usage;
+    }
     return reportError(error, isJson);
   }
 }

@@ -14,20 +14,25 @@ export function buildProgram(context: CommandContext): Command {
     .description('LLM gateway that measures which model serves which use case, and routes to the best one.')
     .version(VERSION)
     .exitOverride()
-    .showHelpAfterError('(tallyrank --help lists the commands)')
-    .configureHelp({ showGlobalOptions: true });
+    .showHelpAfterError('(tallyrank --help lists the commands)');
   addStart(program, context);
   addImport(program, context);
   addAnalyze(program, context);
   addRank(program, context);
   addSavings(program, context);
   addConfig(program, context);
-  for (const command of leafCommands(program)) {
+  for (const command of [program, ...leafCommands(program)]) {
     command
       .exitOverride()
       .addOption(new Option('--json', 'one JSON document on standard output, words on standard error'))
       .addOption(new Option('--data-dir <folder>', 'folder of journal and embedded store (default: ./data)'));
   }
+  // What stands before the command's name means the same as after it.
+  program.hook('preAction', (_program, command) => {
+    for (const [name, value] of Object.entries(program.opts<Record<string, unknown>>())) {
+      if (command.getOptionValue(name) === undefined) command.setOptionValue(name, value);
+    }
+  });
   return program;
 }
 

@@ -77,10 +77,17 @@ export class LinearClassifier implements PromptClassifier {
     let best = 0;
     for (let k = 1; k < logits.length; k++) if ((logits[k] as number) > (logits[best] as number)) best = k;
     let sum = 0;
-    for (let k = 0; k < logits.length; k++) sum += Math.exp((logits[k] as number) - (logits[best] as number));
-    const confidence = 1 / sum;
+    let own = 0;
+    const useCase = useCases[best] as string;
+    for (let k = 0; k < logits.length; k++) {
+      const odds = Math.exp((logits[k] as number) - (logits[best] as number));
+      sum += odds;
+      // Classes that an operator merged carry one name.
+      if (useCases[k] === useCase) own += odds;
+    }
+    const confidence = own / sum;
     if (confidence < confidenceMin) return { useCase: OTHER_USE_CASE, confidence: 1 - confidence };
-    return { useCase: useCases[best] as string, confidence };
+    return { useCase, confidence };
   }
 
   /** Logits over temperature, for calibration and tests; a new array. */
@@ -111,6 +118,14 @@ export class LinearClassifier implements PromptClassifier {
   /** The same model with another calibration. */
   withCalibration(calibration: { temperature: number; confidenceMin: number }): LinearClassifier {
     return new LinearClassifier({ ...this.#model, ...calibration });
+  }
+
+  /**
+   * The same model under other class names. Two classes may get one name: they then answer as one use case, whose
+   * confidence is the sum of theirs.
+   */
+  withUseCases(rename: (useCase: string) => string): LinearClassifier {
+    return new LinearClassifier({ ...this.#model, useCases: this.#model.useCases.map(rename) });
   }
 
   /**

@@ -24,6 +24,8 @@ function model(provider: string, name: string, more: Partial<CatalogModel> = {})
 const CATALOG = new ModelCatalog([
   model('ollama', 'mistral:7b', { aliases: ['mistral'] }),
   model('ollama', 'llama3:latest'),
+  model('ollama', 'llama3:8b'),
+  model('ollama', 'phi:3b'),
   model('openai', 'gpt-4o'),
   model('azure', 'gpt-4o'),
   model('openai', 'text-embedding-3-small', { isChat: false }),
@@ -43,6 +45,10 @@ describe('ModelCatalog', () => {
     ['ollama:mistral:7b', 'ollama:mistral:7b'],
     ['mistral:7b', 'ollama:mistral:7b'],
     ['mistral', 'ollama:mistral:7b'],
+    // A name without its tag: "latest" is meant where there is one, else the only one.
+    ['llama3', 'ollama:llama3:latest'],
+    ['phi', 'ollama:phi:3b'],
+    ['ollama:phi', 'ollama:phi:3b'],
     ['llama3', 'ollama:llama3:latest'],
     ['ollama:llama3', 'ollama:llama3:latest'],
     ['azure:gpt-4o', 'azure:gpt-4o'],

@@ -38,14 +38,19 @@ export class ModelCatalog {
   readonly models: readonly CatalogModel[];
   readonly #byId = new Map<string, CatalogModel>();
   readonly #byAlias = new Map<string, CatalogModel[]>();
+  /** By name without its tag, "mistral" for "mistral:7b": asked last, so that it never hides a whole name. */
+  readonly #byBareName = new Map<string, CatalogModel[]>();
 
   constructor(models: readonly CatalogModel[]) {
     this.models = models;
     for (const model of models) {
       this.#byId.set(model.modelId, model);
-      for (const name of new Set([...aliasesOf(model)])) {
-        this.#byAlias.set(name, [...(this.#byAlias.get(name) ?? []), model]);
-      }
+      for (const name of new Set(aliasesOf(model))) push(this.#byAlias, name, model);
+      const tag = model.name.indexOf(':');
+      if (tag < 0) continue;
+      const bare = model.name.slice(0, tag);
+      push(this.#byBareName, bare, model);
+      push(this.#byBareName, `${model.provider}:${bare}`, model);
     }
   }
 
@@ -61,7 +66,7 @@ export class ModelCatalog {
   resolve(name: string): CatalogModel {
     const exact = this.#byId.get(name);
     if (exact) return exact;
-    const named = this.#byAlias.get(name) ?? [];
+    const named = this.#byAlias.get(name) ?? this.#byBareName.get(name) ?? [];
     const [only] = named;
     if (only && named.length === 1) return only;
     const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
@@ -79,7 +84,7 @@ export class ModelCatalog {
   /** Canonical id for a name of the log: resolved where it can be, otherwise the name as it is. */
   canonicalId(name: string): string {
     if (this.#byId.has(name)) return name;
-    const named = this.#byAlias.get(name);
+    const named = this.#byAlias.get(name) ?? this.#byBareName.get(name);
     return named?.length === 1 && named[0] ? named[0].modelId : name;
   }
 
@@ -101,6 +106,10 @@ export function hasAbilities(model: CatalogModel, needs: RequiredAbilities): boo
     model.contextTokens !== null &&
     needs.promptTokens > model.contextTokens
   );
+}
+
+function push(index: Map<string, CatalogModel[]>, name: string, model: CatalogModel): void {
+  index.set(name, [...(index.get(name) ?? []), model]);
 }
 
 function aliasesOf(model: CatalogModel): string[] {

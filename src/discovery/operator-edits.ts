@@ -1,4 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
+import { compileSafePattern, PATTERN_TEXT_MAX } from '../core/safe-pattern.ts';
 import type { UseCaseEdit } from '../store/queries/use-case-edits.ts';
 
 /** A use case that the operator split off by a pattern. */
@@ -12,8 +13,6 @@ export interface SplitRule {
 type Step =
   | { readonly kind: 'move'; readonly from: string; readonly to: string; readonly isMerge: boolean }
   | { readonly kind: 'split'; readonly rule: SplitRule };
-
-const PATTERN_LENGTH_MAX = 300;
 
 /**
  * What all edits together make of found use cases: a pure function of the log. Edits apply in the order in which
@@ -104,7 +103,7 @@ function stepOf(edit: UseCaseEdit): Step | null {
   }
   if (kind !== 'split' || pattern === null) return null;
   const expression = compilePattern(pattern);
-  const matches = (text: string): boolean => expression.test(text);
+  const matches = (text: string): boolean => expression.test(text.slice(0, PATTERN_TEXT_MAX));
   return { kind: 'split', rule: { source: slug, slug: toSlug, name: name ?? toSlug, matches } };
 }
 
@@ -122,25 +121,18 @@ function carryOver(
 /**
  * The pattern of a split, ready to be tested; case does not count.
  *
- * @throws {TallyrankError} `bad_request` when it is no regular expression, too long, or matches every text
+ * @throws {TallyrankError} `bad_request` when it is no safe regular expression, or matches every text
  */
 export function compilePattern(pattern: string): RegExp {
-  if (pattern.length > PATTERN_LENGTH_MAX) {
-    throw new TallyrankError('bad_request', `A pattern has at most ${PATTERN_LENGTH_MAX} characters.`, {
-      param: 'pattern',
-    });
-  }
   let expression: RegExp;
   try {
-    expression = new RegExp(pattern, 'iu');
+    expression = compileSafePattern(pattern);
   } catch (cause) {
-    throw new TallyrankError('bad_request', `"${pattern}" is not a regular expression.`, {
-      param: 'pattern',
-      cause,
-    });
+    const why = cause instanceof Error ? cause.message : 'it cannot be read';
+    throw new TallyrankError('bad_request', `The pattern is refused: ${why}.`, { param: 'pattern', cause });
   }
   if (expression.test('')) {
-    throw new TallyrankError('bad_request', `"${pattern}" matches every prompt, so nothing would stay.`, {
+    throw new TallyrankError('bad_request', 'The pattern matches every prompt, so nothing would stay.', {
       param: 'pattern',
     });
   }
@@ -153,7 +145,7 @@ export function patternOfKeywords(keywords: readonly string[]): string {
     keyword
       .trim()
       .replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
-      .replace(/\s+/g, '\\s+'),
+      .replace(/\s+/g, '\\s'),
   );
   return `(?<![\\p{L}\\p{N}])(?:${escaped.join('|')})(?![\\p{L}\\p{N}])`;
 }

@@ -7,10 +7,15 @@ import { OTHER_USE_CASE } from '../core/use-case.ts';
 import { createRandom } from '../stats/random.ts';
 import type { Database } from '../store/database.ts';
 import {
-  type DiscoveryRun,
   type PromptAssignment,
-  type StoredUseCase,
+  readPromptUsers,
+  readSampledAssignments,
   writeAssignments,
+} from '../store/queries/assignments.ts';
+import {
+  type DiscoveryRun,
+  readActiveRun,
+  type StoredUseCase,
   writeClassifier,
   writeDiscoveryRun,
   writeUseCases,
@@ -21,14 +26,32 @@ import {
   readDistinctPrompts,
   readPromptParts,
 } from '../store/queries/distinct-prompts.ts';
+import {
+  type FoundUseCase,
+  readFoundUseCases,
+  writeFoundUseCases,
+} from '../store/queries/found-use-cases.ts';
+import { readUseCaseEdits } from '../store/queries/use-case-edits.ts';
+import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
 import { rebuildRollups } from '../store/rollups.ts';
-import type { StabilityPoint } from './choose-k.ts';
+import { applyEdits } from './apply-edits.ts';
 import { type Clustering, clusterVectors, nearestCluster } from './cluster-prompts.ts';
+import { describeUseCases, type LabelledPrompt, NAMING_TEXTS_MAX } from './describe-use-cases.ts';
+import {
+  type DiscoveryHooks,
+  type DiscoveryReport,
+  nextRunId,
+  type PreparedPrompt,
+  SAMPLE_MAX,
+} from './discovery-run.ts';
 import type { Embedder } from './embedders/embedder.ts';
+import { matchClusters, nameIdentities, type PreviousRun } from './identity-step.ts';
+import type { IdentityEvent } from './match-identity.ts';
 import { nameClusters } from './name-clusters.ts';
+import { OperatorEdits } from './operator-edits.ts';
 import { trainClassifier } from './train-classifier.ts';
 
-export interface PipelineOptions {
+export interface PipelineOptions extends DiscoveryHooks {
   readonly db: Database;
   readonly embedder: Embedder;
   readonly timeframe: Timeframe;
@@ -40,48 +63,23 @@ export interface PipelineOptions {
   readonly sampleMax?: number | undefined;
 }
 
-/** What a run says of itself; stored with it as JSON. */
-export interface DiscoveryReport {
-  readonly embedder: string;
-  readonly seed: number;
-  readonly requestCount: number;
-  readonly distinctPromptCount: number;
-  /** Distinct prompts that were clustered. */
-  readonly sampledCount: number;
-  readonly useCaseCount: number;
-  /** Share of clustered prompts that fit no use case. */
-  readonly otherShare: number;
-  /** Split-half stability per number of clusters: how the number was chosen. */
-  readonly stabilityCurve: readonly StabilityPoint[];
-  /** Of the hot path's classifier on held-out prompts; null when there were too few. */
-  readonly classifierAccuracy: number | null;
-  readonly classifierBytes: number;
-  readonly durationMs: number;
-  /** Anything a reader must know, in a sentence; null when there is nothing. */
-  readonly note: string | null;
-}
-
 /** Fewer distinct prompts say nothing that keywords do not say. */
 export const DISTINCT_PROMPTS_MIN = 50;
-/** What 2 cores cluster well under a minute; an even sample of more prompts finds the same use cases. */
-const SAMPLE_MAX = 20_000;
-const EXAMPLES_MAX = 5;
-const EXAMPLE_LENGTH_MAX = 240;
-/** Texts of a cluster that name it: the most typical ones. */
-const NAMING_TEXTS_MAX = 400;
 const EMBED_BATCH = 512;
 
 /**
- * One discovery run: distinct prompts -> vectors -> clusters -> names -> hot-path classifier -> assignments,
- * all written under a new run id; then the roll-ups are rebuilt for it and the run becomes the current one.
- * Until that last step nobody sees any of it.
+ * One discovery run: distinct prompts -> vectors -> clusters -> identity -> operator edits -> names, themes,
+ * hot-path classifier -> assignments, all written under a new run id; then the roll-ups are rebuilt for it and the
+ * run becomes the current one. Until that last step nobody sees any of it.
  *
  * @returns the run, or null when the window holds fewer than {@link DISTINCT_PROMPTS_MIN} distinct prompts
  * @throws {TallyrankError} `cancelled` when `signal` fires
  */
 export async function runDiscovery(options: PipelineOptions): Promise<DiscoveryRun | null> {
   try {
-    return await runSteps(options);
+    const run = await runSteps(options);
+    // What the operator did meanwhile; nothing to do, mostly.
+    return run === null ? null : ((await applyEdits(options)) ?? run);
   } catch (error) {
     // An embedder or the store may have noticed the signal first, each in its own words.
     if (options.signal?.aborted) throw cancelled(error);
@@ -100,23 +98,31 @@ async function runSteps(options: PipelineOptions): Promise<DiscoveryRun | null> 
   const window = { from: timeframe.from, to: timeframe.to, signal };
   const totals = await countPrompts(db, window);
   if (totals.distinctCount < DISTINCT_PROMPTS_MIN) return null;
-  const prompts = await readDistinctPrompts(db, { ...window, limit: sampleMax });
-  const found = await discover(prompts, options, step);
+  const sample = { ...window, limit: sampleMax };
+  const prompts = await readDistinctPrompts(db, sample);
+  const past = await readPast(db, sample);
+  const found = await discover(
+    options.prepare?.(prompts) ?? prompts,
+    { ...past, users: await readPromptUsers(db, sample), isShared: totals.userCount > 1 },
+    options,
+    step,
+  );
+  const { runId, createdAtMs } = nextRunId(startedAtMs, past.active);
   const run: DiscoveryRun = {
-    runId: new Date(startedAtMs).toISOString().replace(/[-:.]/g, ''),
-    createdAtMs: startedAtMs,
+    runId,
+    createdAtMs,
     status: 'building',
     windowFromMs: timeframe.from.getTime(),
     windowToMs: timeframe.to.getTime(),
     embedder: embedder.id,
     requestCount: totals.requestCount,
     distinctPromptCount: totals.distinctCount,
-    useCaseCount: found.useCases.length,
+    useCaseCount: found.report.useCaseCount,
     report: null,
   };
   await writeDiscoveryRun(db, run, clock());
   try {
-    await publish(run, found, prompts, options, step);
+    await publish(run, found, past.edits, options, step);
     const report = {
       ...found.report,
       requestCount: totals.requestCount,
@@ -143,67 +149,163 @@ function cancelled(cause?: unknown): TallyrankError {
 
 type Step = (name: string, done?: number, total?: number | null) => void;
 
+/** What a run starts from: the run before, and what the operator did. */
+interface Past {
+  readonly active: DiscoveryRun | null;
+  readonly previous: PreviousRun | null;
+  readonly edits: OperatorEdits;
+}
+
+async function readPast(db: Database, sample: Parameters<typeof readPromptUsers>[1]): Promise<Past> {
+  const edits = new OperatorEdits(await readUseCaseEdits(db));
+  const active = await readActiveRun(db);
+  if (active === null) return { active, previous: null, edits };
+  const { runId, embedder } = active;
+  const previous = {
+    runId,
+    embedder,
+    useCases: await readFoundUseCases(db, runId),
+    assignments: await readSampledAssignments(db, { ...sample, runId }),
+  };
+  return { active, previous, edits };
+}
+
 interface Discovered {
   readonly clustering: Clustering;
   /** In the order of the clustering's centres. */
-  readonly useCases: readonly StoredUseCase[];
+  readonly found: readonly FoundUseCase[];
+  readonly shown: readonly StoredUseCase[];
+  readonly events: readonly IdentityEvent[];
   readonly classifierBytes: Uint8Array;
   readonly report: Omit<DiscoveryReport, 'requestCount' | 'distinctPromptCount' | 'durationMs'>;
 }
 
-/** Everything that needs no store: vectors, clusters, names, classifier. */
+/** Everything that needs no store: vectors, clusters, identity, names, classifier. */
 async function discover(
-  prompts: readonly DistinctPrompt[],
-  { embedder, seed, signal }: PipelineOptions,
+  prompts: readonly PreparedPrompt[],
+  past: Past & {
+    readonly users: ReadonlyMap<string, readonly string[]>;
+    readonly isShared: boolean;
+  },
+  options: PipelineOptions,
   step: Step,
 ): Promise<Discovered> {
+  const { embedder, seed, signal, redact = (text) => text } = options;
+  const { previous, edits } = past;
   const random = createRandom(seed);
-  const texts = prompts.map(classifiedText);
+  const texts = prompts.map(textOf);
   const vectors = await embedAll(embedder, texts, signal, (done) => step('embedding', done, texts.length));
-  const clustering = await clusterVectors(vectors, { random, step });
+  const clustered = await clusterVectors(vectors, { random, step });
+  step('matching');
+  const matched = matchClusters(clustered, prompts, vectors, { previous, edits, embedder: embedder.id });
+  const { clustering } = matched;
   step('naming');
-  const useCases = describe(prompts, texts, clustering);
+  const members = membersOf(clustering).map((cluster) =>
+    cluster.slice(0, NAMING_TEXTS_MAX).map((at) => redact(texts[at] ?? '')),
+  );
+  const made = nameClusters(members, new StarterClassifier());
+  const given = await options.nameBy?.(made.map((name, at) => ({ ...name, texts: members[at] ?? [] })));
+  const named = nameIdentities(
+    matched,
+    made.map((name, at) => ({ ...name, name: given?.[at] ?? name.name })),
+    previous,
+    edits,
+  );
+  const found = foundUseCases(named.names, clustering);
+  const labelled = labelPrompts(prompts, texts, clustering, found, edits);
+  const shown = describeUseCases(labelled, { ...past, found, redact });
   step('training');
-  const examples = texts.flatMap((text, at) => {
-    const useCase = useCases[clustering.labels[at] ?? -1]?.slug;
-    return useCase === undefined ? [] : [{ text, useCase }];
-  });
-  const trained = trainClassifier(examples, {
-    random,
-    onEpoch: (done, total) => step('training', done, total),
-  });
+  const examples = labelled.filter(({ shownSlug }) => shownSlug !== OTHER_USE_CASE);
+  const trained = trainClassifier(
+    examples.map(({ text, shownSlug }) => ({ text, useCase: shownSlug })),
+    { random, onEpoch: (done, total) => step('training', done, total) },
+  );
   const classifierBytes = trained.classifier.encode();
   return {
     clustering,
-    useCases,
+    found,
+    shown,
+    events: named.events,
     classifierBytes,
     report: {
       embedder: embedder.id,
       seed,
       sampledCount: prompts.length,
-      useCaseCount: useCases.length,
-      otherShare: clustering.labels.filter((label) => label < 0).length / prompts.length,
+      useCaseCount: shown.filter(({ slug }) => slug !== OTHER_USE_CASE).length,
+      otherShare: 1 - examples.length / prompts.length,
       stabilityCurve: clustering.curve,
       classifierAccuracy: trained.accuracy,
       classifierBytes: classifierBytes.length,
+      previousRunId: previous?.runId ?? null,
+      keptShare: matched.keptShare,
+      derivedFrom: null,
+      lastEditId: edits.lastEditId,
       note: null,
     },
   };
 }
 
+function textOf(prompt: PreparedPrompt): string {
+  return prompt.text ?? classifiedText(prompt);
+}
+
+/** Members of each cluster, the most typical first. */
+function membersOf({ labels, similarities, centroids }: Clustering): number[][] {
+  const members: number[][] = Array.from({ length: centroids.count }, () => []);
+  labels.forEach((label, at) => {
+    members[label]?.push(at);
+  });
+  for (const cluster of members)
+    cluster.sort((a, b) => (similarities[b] as number) - (similarities[a] as number));
+  return members;
+}
+
+function foundUseCases(
+  names: readonly { readonly slug: string; readonly name: string }[],
+  { centroids, labels, similarityMins }: Clustering,
+): FoundUseCase[] {
+  const counts = new Array<number>(centroids.count).fill(0);
+  for (const label of labels) if (label >= 0) counts[label] = (counts[label] ?? 0) + 1;
+  return names.map((name, at) => ({
+    ...name,
+    promptCount: counts[at] ?? 0,
+    similarityMin: similarityMins[at] ?? 0,
+    centroid: centroids.data.slice(at * centroids.dims, (at + 1) * centroids.dims),
+  }));
+}
+
+function labelPrompts(
+  prompts: readonly DistinctPrompt[],
+  texts: readonly string[],
+  { labels, similarities }: Clustering,
+  found: readonly FoundUseCase[],
+  edits: OperatorEdits,
+): LabelledPrompt[] {
+  return prompts.map((prompt, at) => {
+    const text = texts[at] ?? '';
+    const foundSlug = found[labels[at] ?? -1]?.slug ?? OTHER_USE_CASE;
+    const shownSlug = edits.shownSlug(foundSlug, text);
+    return { ...prompt, text, foundSlug, shownSlug, similarity: similarities[at] ?? 0 };
+  });
+}
+
 /** Writes all of a run but its activation, and rebuilds the roll-ups for it. */
 async function publish(
   { runId, createdAtMs }: DiscoveryRun,
-  found: Discovered,
-  prompts: readonly DistinctPrompt[],
-  { db, embedder, clock, signal, onProgress }: PipelineOptions,
+  { found, shown, events, classifierBytes, clustering }: Discovered,
+  edits: OperatorEdits,
+  options: PipelineOptions,
   step: Step,
 ): Promise<void> {
-  const { clustering, useCases, classifierBytes } = found;
-  await writeUseCases(db, runId, withOther(useCases, prompts, clustering), createdAtMs);
+  const { db, signal, onProgress } = options;
+  await writeFoundUseCases(db, runId, found, createdAtMs);
+  await writeUseCases(db, runId, shown, createdAtMs);
+  await writeUseCaseEvents(
+    db,
+    events.map((event) => ({ ...event, runId, atMs: createdAtMs })),
+  );
   await writeClassifier(db, runId, classifierBytes, createdAtMs);
-  const slugs = useCases.map(({ slug }) => slug);
-  await assignEverything({ db, embedder, clustering, slugs, runId, signal, clock, step });
+  await assignEverything({ found, clustering, edits, runId }, options, step);
   step('rebuilding roll-ups');
   await rebuildRollups(db, runId, { signal, onProgress });
 }
@@ -222,92 +324,34 @@ async function embedAll(
   return vectors;
 }
 
-function describe(
-  prompts: readonly DistinctPrompt[],
-  texts: readonly string[],
-  clustering: Clustering,
-): StoredUseCase[] {
-  const members = membersOf(clustering);
-  const names = nameClusters(
-    members.map((cluster) => cluster.slice(0, NAMING_TEXTS_MAX).map((at) => texts[at] ?? '')),
-    new StarterClassifier(),
-  );
-  const { centroids } = clustering;
-  return members.map((cluster, label) => ({
-    slug: names[label]?.slug ?? OTHER_USE_CASE,
-    name: names[label]?.name ?? 'Other',
-    keywords: names[label]?.keywords ?? [],
-    ...countsOf(cluster, prompts),
-    centroid: centroids.data.slice(label * centroids.dims, (label + 1) * centroids.dims),
-  }));
-}
-
-/** Members of each cluster, the most typical first. */
-function membersOf({ labels, similarities, centroids }: Clustering): number[][] {
-  const members: number[][] = Array.from({ length: centroids.count }, () => []);
-  labels.forEach((label, at) => {
-    members[label]?.push(at);
-  });
-  for (const cluster of members)
-    cluster.sort((a, b) => (similarities[b] as number) - (similarities[a] as number));
-  return members;
-}
-
-function countsOf(
-  cluster: readonly number[],
-  prompts: readonly DistinctPrompt[],
-): Pick<StoredUseCase, 'examplePrompts' | 'sampleCount' | 'distinctPromptCount' | 'typicalLength'> {
-  const chosen = cluster.flatMap((at) => prompts[at] ?? []);
-  const lengths = chosen.reduce((sum, { prompt }) => sum + prompt.length, 0);
-  return {
-    examplePrompts: chosen.slice(0, EXAMPLES_MAX).map(({ prompt }) => clip(prompt)),
-    sampleCount: chosen.reduce((sum, { requestCount }) => sum + requestCount, 0),
-    distinctPromptCount: chosen.length,
-    typicalLength: chosen.length === 0 ? null : lengths / chosen.length,
-  };
-}
-
-/** "Other" is listed like a use case, so that its share is seen; it has no centre. */
-function withOther(
-  useCases: readonly StoredUseCase[],
-  prompts: readonly DistinctPrompt[],
-  { labels }: Clustering,
-): StoredUseCase[] {
-  const outside = Array.from(labels.keys()).filter((at) => (labels[at] as number) < 0);
-  if (outside.length === 0) return [...useCases];
-  const other = { slug: OTHER_USE_CASE, name: 'Other', keywords: [], ...countsOf(outside, prompts) };
-  return [...useCases, { ...other, centroid: new Float32Array(0) }];
-}
-
 /** Every distinct prompt of the log, also those before the window: the roll-ups are rebuilt for all of it. */
-async function assignEverything(work: {
-  readonly db: Database;
-  readonly embedder: Embedder;
-  readonly clustering: Clustering;
-  readonly slugs: readonly string[];
-  readonly runId: string;
-  readonly signal: AbortSignal | undefined;
-  readonly clock: () => number;
-  readonly step: Step;
-}): Promise<void> {
-  const { db, embedder, clustering, slugs, runId, signal, step } = work;
+async function assignEverything(
+  run: {
+    readonly found: readonly FoundUseCase[];
+    readonly clustering: Clustering;
+    readonly edits: OperatorEdits;
+    readonly runId: string;
+  },
+  { db, embedder, signal, clock, prepare }: PipelineOptions,
+  step: Step,
+): Promise<void> {
+  const { found, clustering, edits, runId } = run;
   // A minute ahead: clocks of several gateways differ.
-  const everything = { from: new Date(0), to: new Date(work.clock() + 60_000), signal };
+  const everything = { from: new Date(0), to: new Date(clock() + 60_000), signal };
   const { distinctCount } = await countPrompts(db, everything);
   let assignedCount = 0;
   for await (const part of readPromptParts(db, { ...everything, distinctCount })) {
-    const vectors = await embedAll(embedder, part.map(classifiedText), signal, (done) =>
+    const texts = (prepare?.(part) ?? part).map(textOf);
+    const vectors = await embedAll(embedder, texts, signal, (done) =>
       step('assigning', assignedCount + done, distinctCount),
     );
     const assignments: PromptAssignment[] = part.map(({ promptHash }, at) => {
       const { label, similarity } = nearestCluster(clustering, vectors[at] ?? new Float32Array(0));
-      return { promptHash, useCase: slugs[label] ?? OTHER_USE_CASE, confidence: Math.max(0, similarity) };
+      const foundUseCase = found[label]?.slug ?? OTHER_USE_CASE;
+      const useCase = edits.shownSlug(foundUseCase, texts[at] ?? '');
+      return { promptHash, useCase, foundUseCase, confidence: Math.max(0, similarity) };
     });
     await writeAssignments(db, runId, assignments);
     assignedCount += part.length;
   }
-}
-
-function clip(text: string): string {
-  return text.length > EXAMPLE_LENGTH_MAX ? `${text.slice(0, EXAMPLE_LENGTH_MAX)}…` : text;
 }

@@ -53,8 +53,12 @@ const URL_CREDENTIALS = /(?<=:\/\/)[^\s/@:]{1,200}(?::[^\s/@]{0,200})?(?=@)/g;
 const URL_SECRET =
   /(?<=[?&](?:key|api_?key|token|access_token|auth|sig|signature|password|secret|code)=)[^\s&#"']{4,}/gi;
 
-/** RFC 5321 and 6531 (letters of any script), without quoted local parts and comments, which nobody writes. */
+/** Before the one below: next to Chinese or Thai, which have no spaces, that one would take whole sentences. */
 const EMAIL =
+  /(?<![A-Za-z0-9._%+\-\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}])[A-Za-z0-9._%+-]{1,200}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])/gu;
+
+/** RFC 5321 and 6531 (letters of any script), without quoted local parts and comments, which nobody writes. */
+const EMAIL_OF_ANY_SCRIPT =
   /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,200}[@＠](?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,62})\.){1,8}[\p{L}]{2,24}(?![\p{L}\p{N}])/gu;
 
 /** ISO 13616: country, two check digits, up to 30 letters and digits, in groups of four as they are printed. */
@@ -80,6 +84,7 @@ const RULES: readonly Rule[] = [
   { kind: 'secret', pattern: URL_SECRET },
   { kind: 'secret', pattern: NAMED_SECRET, replace: withoutSecretValue },
   { kind: 'email', pattern: EMAIL },
+  { kind: 'email', pattern: EMAIL_OF_ANY_SCRIPT },
   { kind: 'iban', pattern: IBAN, replace: withoutIban },
   { kind: 'ip', pattern: IPV4 },
   { kind: 'ip', pattern: IPV6, replace: (found) => (isIpv6(found) ? bracketed('ip') : found) },
@@ -146,7 +151,8 @@ function isIban(found: string): boolean {
 function isIpv6(found: string): boolean {
   const groups = found.split(':').filter((group) => group !== '');
   const isShortened = found.includes('::') && found.indexOf('::') === found.lastIndexOf('::');
-  // "10:30:00" is a time of day.
+  // "std::vector" and "a::b" are code, "10:30:00" is a time of day.
+  if (!/\d/.test(found)) return false;
   return isShortened ? groups.length >= 2 && groups.length <= 7 : groups.length === 8;
 }
 

@@ -4,75 +4,17 @@ import { classifiedText, type PromptMessage, toPromptText } from '../core/prompt
 import type { Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { parseTimeframe, type Timeframe } from '../core/timeframe.ts';
-import { OTHER_USE_CASE, STARTER_RUN_ID, type UseCase } from '../core/use-case.ts';
+import { STARTER_RUN_ID } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
-import {
-  type DiscoveryRun,
-  readActiveRun,
-  readUseCaseShares,
-  type UseCaseShare,
-} from '../store/queries/discovery-runs.ts';
-import { readDistinctPrompts, readRepeatedPrompts } from '../store/queries/distinct-prompts.ts';
-import {
-  type EvidenceRow,
-  readQualityEvidence,
-  readRankingEvidence,
-} from '../store/queries/ranking-evidence.ts';
-import { readClassifierBytes, readUseCasesOfRun } from '../store/queries/snapshots.ts';
+import { type DiscoveryRun, readActiveRun } from '../store/queries/discovery-runs.ts';
+import { readClassifierBytes } from '../store/queries/snapshots.ts';
+import { applyEdits } from './apply-edits.ts';
 import type { Embedder } from './embedders/embedder.ts';
 import { type EmbedderChoice, openEmbedder } from './embedders/open-embedder.ts';
-import { findInefficiencies, type Inefficiency } from './inefficiencies.ts';
-import { DISTINCT_PROMPTS_MIN, type DiscoveryReport, runDiscovery } from './pipeline.ts';
-import { canRunInWorker, runDiscoveryInWorker } from './worker.ts';
-
-/** A use case in the answer's words; the names are the original's and part of the public surface. */
-export interface UseCaseCategory {
-  readonly categoryName: string;
-  readonly categorySlug: string;
-  /** Requests of the window. */
-  readonly sampleCount: number;
-  readonly distinctPromptCount: number;
-  /** Share of the window's requests, 0..1. */
-  readonly share: number;
-  readonly examplePrompts: readonly string[];
-  readonly keywords: readonly string[];
-  /** Most used first. */
-  readonly modelsUsed: readonly string[];
-  /** Characters; null when nothing was seen. */
-  readonly typicalLength: number | null;
-  /** Mean of successful requests; null without any. */
-  readonly typicalResponseTimeMs: number | null;
-}
-
-export interface ModelUsage {
-  readonly requestCount: number;
-  readonly share: number;
-  readonly costUsd: number | null;
-  readonly avgCost: number | null;
-  readonly successRate: number | null;
-  /** Requests per use case. */
-  readonly useCases: Readonly<Record<string, number>>;
-}
-
-export interface AnalysisReport extends Partial<DiscoveryReport> {
-  readonly timeframe: string;
-  readonly from: string;
-  readonly to: string;
-  readonly requestCount: number;
-  readonly distinctPromptCount: number;
-  readonly note: string | null;
-}
-
-export interface Analysis {
-  /** The run whose use cases these are; "starter" before the first run. */
-  readonly runId: string;
-  readonly categories: readonly UseCaseCategory[];
-  readonly routingPatterns: {
-    readonly byModel: Readonly<Record<string, ModelUsage>>;
-    readonly inefficiencies: readonly Inefficiency[];
-  };
-  readonly report: AnalysisReport;
-}
+import { type Analysis, readAnalysis } from './patterns.ts';
+import { DISTINCT_PROMPTS_MIN, runDiscovery } from './pipeline.ts';
+import { UseCaseDirectory } from './use-case-directory.ts';
+import { applyEditsInWorker, canRunInWorker, runDiscoveryInWorker } from './worker.ts';
 
 export interface UseCaseAnalyzerOptions {
   readonly db: Database;
@@ -94,15 +36,13 @@ export interface AnalyzeOptions {
 }
 
 const SEED = 1;
-/** Prompts that keywords are counted on when there is no run; a sample of more says the same. */
-const KEYWORD_SAMPLE_MAX = 5_000;
-const STARTER_EXAMPLES_MAX = 5;
-const REPEATS_MIN = 5;
 /** How long `classifyPrompt` trusts the classifier it has before it asks whether there is a newer one. */
 const CLASSIFIER_AGE_MAX_MS = 30_000;
 
 /** What people ask: discovers use cases from the log, and says which use case a prompt is. */
 export class UseCaseAnalyzer {
+  /** The use cases one by one, and what an operator may do to them. */
+  readonly directory: UseCaseDirectory;
   readonly #db: Database;
   readonly #options: UseCaseAnalyzerOptions;
   readonly #clock: () => number;
@@ -114,6 +54,11 @@ export class UseCaseAnalyzer {
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
     this.#classifier = { runId: STARTER_RUN_ID, classifier: starterSnapshot().classifier };
+    this.directory = new UseCaseDirectory({
+      db: this.#db,
+      clock: this.#clock,
+      applyEdits: (context) => this.#applyEdits(context),
+    });
   }
 
   /**
@@ -138,12 +83,12 @@ export class UseCaseAnalyzer {
       },
       'use cases analysed',
     );
-    return this.#answer(window, note, options.signal);
+    return readAnalysis(this.#db, window, { note, signal: options.signal });
   }
 
   /** The same answer from the current use cases, without a new run. */
   async patterns(timeframe: string | Timeframe = '1 week', options: AnalyzeOptions = {}): Promise<Analysis> {
-    return this.#answer(this.#window(timeframe), null, options.signal);
+    return readAnalysis(this.#db, this.#window(timeframe), { note: null, signal: options.signal });
   }
 
   /** Slug of the use case that a prompt (or a conversation's last user turns) belongs to. */
@@ -170,6 +115,16 @@ export class UseCaseAnalyzer {
     return await runDiscovery({ ...common, signal, onProgress, sampleMax });
   }
 
+  async #applyEdits({ signal, onProgress }: AnalyzeOptions): Promise<DiscoveryRun | null> {
+    const { seed = SEED, inWorker = true, sampleMax } = this.#options;
+    this.#checkedAtMs = Number.NEGATIVE_INFINITY;
+    if (inWorker && canRunInWorker()) {
+      const task = { connection: this.#db.connection, seed, sampleMax };
+      return await applyEditsInWorker(task, { signal, onProgress });
+    }
+    return await applyEdits({ db: this.#db, seed, clock: this.#clock, signal, onProgress, sampleMax });
+  }
+
   async #currentClassifier(): Promise<{ runId: string; classifier: Snapshot['classifier'] }> {
     const nowMs = this.#clock();
     if (nowMs - this.#checkedAtMs < CLASSIFIER_AGE_MAX_MS) return this.#classifier;
@@ -182,139 +137,6 @@ export class UseCaseAnalyzer {
     this.#checkedAtMs = nowMs;
     return this.#classifier;
   }
-
-  async #answer(window: Timeframe, note: string | null, signal: AbortSignal | undefined): Promise<Analysis> {
-    const db = this.#db;
-    const run = await readActiveRun(db);
-    const runId = run?.runId ?? STARTER_RUN_ID;
-    const scope = { runId, from: window.from, to: window.to };
-    const [rows, quality, repeated, shares] = await Promise.all([
-      readRankingEvidence(db, scope),
-      readQualityEvidence(db, scope),
-      readRepeatedPrompts(db, { ...window, signal, repeatsMin: REPEATS_MIN }),
-      readUseCaseShares(db, scope),
-    ]);
-    const useCases = run === null ? await this.#starterUseCases(window) : await readUseCasesOfRun(db, runId);
-    return {
-      runId,
-      categories: toCategories(useCases, rows, shares),
-      routingPatterns: {
-        byModel: usageByModel(rows),
-        inefficiencies: findInefficiencies({ rows, feedback: sumFeedback(quality), repeated }),
-      },
-      report: {
-        ...(run === null ? {} : (run.report as DiscoveryReport)),
-        timeframe: window.label,
-        from: window.from.toISOString(),
-        to: window.to.toISOString(),
-        requestCount: rows.reduce((sum, row) => sum + row.requestCount, 0),
-        distinctPromptCount: shares.reduce((sum, share) => sum + share.promptCount, 0),
-        note:
-          note ??
-          (run === null ? 'No discovery run yet: these are the starter use cases, by keywords.' : null),
-      },
-    };
-  }
-
-  /** Without a run, the examples come from the window's prompts by keywords. */
-  async #starterUseCases(window: Timeframe): Promise<UseCase[]> {
-    const prompts = await readDistinctPrompts(this.#db, { ...window, limit: KEYWORD_SAMPLE_MAX });
-    const { useCases, classifier } = starterSnapshot();
-    const examples = new Map<string, string[]>();
-    for (const prompt of prompts) {
-      const { useCase } = classifier.classify(classifiedText(prompt));
-      const known = examples.get(useCase) ?? [];
-      if (known.length < STARTER_EXAMPLES_MAX) examples.set(useCase, [...known, prompt.prompt.slice(0, 240)]);
-    }
-    return [...useCases, OTHER].map((useCase) => ({
-      ...useCase,
-      examplePrompts: examples.get(useCase.slug) ?? [],
-    }));
-  }
-}
-
-const OTHER: UseCase = {
-  slug: OTHER_USE_CASE,
-  name: 'Other',
-  keywords: [],
-  examplePrompts: [],
-  sampleCount: 0,
-  distinctPromptCount: 0,
-  typicalLength: null,
-};
-
-/** Use cases that the window saw, most requests first. */
-function toCategories(
-  useCases: readonly UseCase[],
-  rows: readonly EvidenceRow[],
-  shares: readonly UseCaseShare[],
-): UseCaseCategory[] {
-  const total = rows.reduce((sum, row) => sum + row.requestCount, 0);
-  const known = useCases.some(({ slug }) => slug === OTHER_USE_CASE) ? useCases : [...useCases, OTHER];
-  return known
-    .map((useCase) => {
-      const own = rows.filter((row) => row.useCase === useCase.slug);
-      const share = shares.find((entry) => entry.useCase === useCase.slug);
-      const sampleCount = own.reduce((sum, row) => sum + row.requestCount, 0);
-      const latencyCount = own.reduce((sum, row) => sum + row.latencyCount, 0);
-      const latencySumMs = own.reduce((sum, row) => sum + row.latencySumMs, 0);
-      return {
-        categoryName: useCase.name,
-        categorySlug: useCase.slug,
-        sampleCount,
-        distinctPromptCount: share?.promptCount ?? 0,
-        share: total === 0 ? 0 : sampleCount / total,
-        examplePrompts: useCase.examplePrompts,
-        keywords: useCase.keywords,
-        modelsUsed: own.toSorted((a, b) => b.requestCount - a.requestCount).map(({ modelId }) => modelId),
-        typicalLength: share?.typicalLength ?? useCase.typicalLength,
-        typicalResponseTimeMs: latencyCount === 0 ? null : latencySumMs / latencyCount,
-      };
-    })
-    .filter(({ sampleCount }) => sampleCount > 0)
-    .sort((a, b) => b.sampleCount - a.sampleCount || (a.categorySlug < b.categorySlug ? -1 : 1));
-}
-
-function usageByModel(rows: readonly EvidenceRow[]): Record<string, ModelUsage> {
-  const total = rows.reduce((sum, row) => sum + row.requestCount, 0);
-  const usage: Record<string, ModelUsage> = {};
-  for (const modelId of new Set(rows.map((row) => row.modelId))) {
-    const own = rows.filter((row) => row.modelId === modelId);
-    const sum = (pick: (row: EvidenceRow) => number): number => own.reduce((all, row) => all + pick(row), 0);
-    const requestCount = sum((row) => row.requestCount);
-    const pricedCount = sum((row) => row.pricedCount);
-    const costUsd = pricedCount === 0 ? null : sum((row) => row.costSumUsd);
-    const countedCount = sum((row) => row.successCount + row.failureCount);
-    usage[modelId] = {
-      requestCount,
-      share: requestCount / total,
-      costUsd,
-      avgCost: costUsd === null ? null : costUsd / pricedCount,
-      successRate: countedCount === 0 ? null : sum((row) => row.successCount) / countedCount,
-      useCases: Object.fromEntries(own.map((row) => [row.useCase, row.requestCount])),
-    };
-  }
-  return usage;
-}
-
-function sumFeedback(
-  rows: readonly { useCase: string; modelId: string; feedbackCount: number; feedbackSum: number }[],
-): { useCase: string; modelId: string; feedbackCount: number; feedbackSum: number }[] {
-  const sums = new Map<
-    string,
-    { useCase: string; modelId: string; feedbackCount: number; feedbackSum: number }
-  >();
-  for (const { useCase, modelId, feedbackCount, feedbackSum } of rows) {
-    const key = `${useCase}\n${modelId}`;
-    const known = sums.get(key);
-    sums.set(key, {
-      useCase,
-      modelId,
-      feedbackCount: feedbackCount + (known?.feedbackCount ?? 0),
-      feedbackSum: feedbackSum + (known?.feedbackSum ?? 0),
-    });
-  }
-  return [...sums.values()];
 }
 
 function isEmbedder(embedder: EmbedderChoice | Embedder): embedder is Embedder {

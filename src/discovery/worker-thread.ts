@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toTallyrankError } from '../core/errors.ts';
 import { openDatabase } from '../store/database.ts';
+import { type ApplyEditsOptions, applyEdits } from './apply-edits.ts';
 import { openEmbedder } from './embedders/open-embedder.ts';
 import { runDiscovery } from './pipeline.ts';
 import type { WorkerAnswer, WorkerTask } from './worker.ts';
@@ -16,23 +17,29 @@ async function run(task: WorkerTask, say: (answer: WorkerAnswer) => void): Promi
   let toldAtMs = 0;
   try {
     await using db = await openDatabase(task.connection);
-    const discovered = await runDiscovery({
+    const common = {
       db,
-      embedder: await openEmbedder(task.embedder),
-      timeframe: task.timeframe,
       seed: task.seed,
       clock: Date.now,
       signal: abort.signal,
       sampleMax: task.sampleMax,
-      onProgress: (step, done, total) => {
+      onProgress: (step: string, done: number, total: number | null) => {
         const nowMs = Date.now();
         if (step === toldStep && nowMs - toldAtMs < PROGRESS_EVERY_MS) return;
         toldStep = step;
         toldAtMs = nowMs;
         say({ kind: 'progress', step, done, total });
       },
-    });
-    say({ kind: 'done', run: discovered });
+    } satisfies ApplyEditsOptions;
+    const written =
+      task.kind === 'apply-edits'
+        ? await applyEdits(common)
+        : await runDiscovery({
+            ...common,
+            embedder: await openEmbedder(task.embedder),
+            timeframe: task.timeframe,
+          });
+    say({ kind: 'done', run: written });
   } catch (error) {
     const { code, message } = toTallyrankError(error);
     say({

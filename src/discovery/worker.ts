@@ -7,13 +7,20 @@ import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
 import type { EmbedderChoice } from './embedders/open-embedder.ts';
 
 /** All that a thread needs: plain data, since it has its own modules and its own connection. */
-export interface WorkerTask {
+export interface DiscoveryTask {
   readonly connection: DatabaseConnection;
   readonly embedder: EmbedderChoice;
   readonly timeframe: Timeframe;
   readonly seed: number;
   readonly sampleMax?: number | undefined;
 }
+
+/** The operator's edits for the current run: relabelling, and a classifier where it has to learn again. */
+export type EditsTask = Omit<DiscoveryTask, 'embedder' | 'timeframe'>;
+
+export type WorkerTask =
+  | ({ readonly kind: 'discover' } & DiscoveryTask)
+  | ({ readonly kind: 'apply-edits' } & EditsTask);
 
 export type WorkerAnswer =
   | { readonly kind: 'progress'; readonly step: string; readonly done: number; readonly total: number | null }
@@ -28,17 +35,34 @@ export function canRunInWorker(): boolean {
   return import.meta.url.endsWith('.js');
 }
 
+interface WatchOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: Progress | undefined;
+}
+
 /**
  * Runs the pipeline in a worker thread, so that the process's event loop stays free.
  *
  * @throws {TallyrankError} what the pipeline threw; `cancelled` when `signal` fired; `internal` when the thread died
  */
 export async function runDiscoveryInWorker(
+  task: DiscoveryTask,
+  options: WatchOptions = {},
+): Promise<DiscoveryRun | null> {
+  return await runInWorker({ kind: 'discover', ...task }, options);
+}
+
+/** `applyEdits` in a worker thread; throws as {@link runDiscoveryInWorker} does. */
+export async function applyEditsInWorker(
+  task: EditsTask,
+  options: WatchOptions = {},
+): Promise<DiscoveryRun | null> {
+  return await runInWorker({ kind: 'apply-edits', ...task }, options);
+}
+
+async function runInWorker(
   task: WorkerTask,
-  {
-    signal,
-    onProgress,
-  }: { readonly signal?: AbortSignal | undefined; readonly onProgress?: Progress | undefined } = {},
+  { signal, onProgress }: WatchOptions,
 ): Promise<DiscoveryRun | null> {
   if (signal?.aborted) throw cancelled();
   const worker = new Worker(new URL('./worker-thread.js', import.meta.url), {

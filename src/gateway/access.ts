@@ -5,6 +5,8 @@ import { TallyrankError } from '../core/errors.ts';
 /** Paths that answer without a key: health for load balancers, and the page that asks for the key. */
 const OPEN_PATHS: ReadonlySet<string> = new Set([
   '/',
+  '/page.js',
+  '/page.css',
   '/healthz',
   '/readyz',
   '/health/liveliness',

@@ -234,7 +234,7 @@ export class ChatExchange {
       overheadMs: Math.max(0, latencyMs - this.#upstreamMs),
       finishReason: answer?.finishReason ?? null,
       modelReported: answer?.modelReported ?? null,
-      responseId: answer?.responseId ?? null,
+      responseId: answer === null ? null : this.#responseIdOf(answer.responseId),
       statusCode,
       attemptCount: this.#attemptCount,
       failedAttempts: this.#failedAttempts,
@@ -255,9 +255,14 @@ export class ChatExchange {
     return headersOfAnswer({ requestId, decision, modelId: this.#modelId, attemptCount: this.#attemptCount });
   }
 
+  /** The id that the client sees, and by which it may give feedback: the provider's, or one of ours. */
+  #responseIdOf(responseId: string | null): string {
+    return responseId ?? `chatcmpl-${this.#opened.requestId}`;
+  }
+
   #head(modelReported: string | null, responseId: string | null): AnswerHead {
     return {
-      id: responseId ?? `chatcmpl-${this.#opened.requestId}`,
+      id: this.#responseIdOf(responseId),
       createdAtSeconds: Math.floor(this.#opened.arrivedAtMs / 1000),
       model: modelReported ?? this.#modelId,
     };

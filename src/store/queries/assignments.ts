@@ -53,13 +53,7 @@ WHERE run_id = {runId:String} AND prompt_hash IN (
 /** What did a run make of the distinct prompts that the window's sample holds? By prompt hash. */
 export async function readSampledAssignments(
   db: Database,
-  {
-    runId,
-    from,
-    to,
-    limit,
-    signal,
-  }: PromptWindow & { readonly runId: string; readonly limit: number },
+  { runId, from, to, limit, signal }: PromptWindow & { readonly runId: string; readonly limit: number },
 ): Promise<Map<string, PromptAssignment>> {
   const rows = await db.query<PromptAssignment>(SAMPLED_SQL, { runId, from, to, limit }, { signal });
   return new Map(rows.map((row) => [row.promptHash, row]));

@@ -1,0 +1,72 @@
+import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
+import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
+import type { StabilityPoint } from './choose-k.ts';
+import type { ClusterName } from './name-clusters.ts';
+
+/** A distinct prompt as it goes into a run. */
+export interface PreparedPrompt extends DistinctPrompt {
+  /** What is embedded and classified; the prompt with its context when left out. */
+  readonly text?: string;
+}
+
+/** What callers may put into a run; each is left out by default. */
+export interface DiscoveryHooks {
+  /**
+   * Looks at the prompts before they are embedded: templates, repeats, pasted text. One out for one in, in order,
+   * with the same hashes; called for the sample, and for each part of the log that is assigned.
+   */
+  readonly prepare?: ((prompts: readonly DistinctPrompt[]) => readonly PreparedPrompt[]) | undefined;
+  /** Takes personal data and secrets out of a text that is stored as an example, or that names use cases. */
+  readonly redact?: ((text: string) => string) | undefined;
+  /** Names use cases from their redacted texts, e.g. by a model; null leaves the offline name. One per use case, in order. */
+  readonly nameBy?:
+    | ((
+        useCases: readonly (ClusterName & { readonly texts: readonly string[] })[],
+      ) => Promise<readonly (string | null)[]>)
+    | undefined;
+}
+
+/** What a run says of itself; stored with it as JSON. */
+export interface DiscoveryReport {
+  readonly embedder: string;
+  readonly seed: number;
+  readonly requestCount: number;
+  readonly distinctPromptCount: number;
+  /** Distinct prompts that were clustered. */
+  readonly sampledCount: number;
+  /** Use cases shown, without "other". */
+  readonly useCaseCount: number;
+  /** Share of clustered prompts that fit no use case. */
+  readonly otherShare: number;
+  /** Split-half stability per number of clusters: how the number was chosen. */
+  readonly stabilityCurve: readonly StabilityPoint[];
+  /** Of the hot path's classifier on held-out prompts; null when there were too few. */
+  readonly classifierAccuracy: number | null;
+  readonly classifierBytes: number;
+  /** The run that identities were taken over from; null for the first. */
+  readonly previousRunId: string | null;
+  /** Share of the prompts known to both runs that kept their use case; null when none was known. */
+  readonly keptShare: number | null;
+  /** The run that this one is, but for operator edits; null for a run of discovery. */
+  readonly derivedFrom: string | null;
+  /** The newest operator edit that is in it; null for none. */
+  readonly lastEditId: string | null;
+  readonly durationMs: number;
+  /** Anything a reader must know, in a sentence; null when there is nothing. */
+  readonly note: string | null;
+}
+
+/** What 2 cores cluster well under a minute; an even sample of more prompts finds the same use cases. */
+export const SAMPLE_MAX = 20_000;
+
+/**
+ * Id and moment of a new run: never before the current one, since the newest active run is the current one and
+ * clocks of several gateways differ.
+ */
+export function nextRunId(
+  nowMs: number,
+  active: Pick<DiscoveryRun, 'createdAtMs'> | null,
+): { runId: string; createdAtMs: number } {
+  const createdAtMs = Math.max(nowMs, (active?.createdAtMs ?? Number.NEGATIVE_INFINITY) + 1);
+  return { runId: new Date(createdAtMs).toISOString().replace(/[-:.]/g, ''), createdAtMs };
+}
