@@ -1,6 +1,3 @@
-/** Where the tables lie. */
-export type Backend = 'embedded' | 'server' | 'cluster';
-
 export interface BackendDifference {
   readonly what: string;
   readonly embedded: string;

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore, usageRecord } from '../../tests/kit/scratch-store.ts';
 import { encodeUsageRecord } from '../core/usage-record.ts';
 import { openDatabase } from './database.ts';
+import { readMigrations } from './migrate.ts';
 import { storePaths } from './socket-path.ts';
 
 const DAY_MS = 86_400_000;
@@ -132,7 +133,9 @@ describe('openDatabase, embedded', () => {
     const rows = await again.query<{ number: number }>(
       'SELECT number FROM schema_migrations ORDER BY number',
     );
-    expect(rows.map((row) => row.number)).toEqual([1, 2, 3, 4, 5]);
+    const migrations = await readMigrations();
+    expect(migrations.length).toBeGreaterThan(0);
+    expect(rows.map((row) => row.number)).toEqual(migrations.map(({ number }) => number));
   });
 
   it('refuses a store that a later program has changed', async () => {

@@ -108,7 +108,7 @@ export async function openDatabase(options: OpenDatabaseOptions = {}): Promise<D
 }
 
 /** Where programs keep a user's data on this system. */
-export function userDataDir(): string {
+function userDataDir(): string {
   const home = homedir();
   if (platform() === 'darwin') return join(home, 'Library', 'Application Support', 'tallyrank');
   if (platform() === 'win32') return join(home, 'AppData', 'Local', 'tallyrank');

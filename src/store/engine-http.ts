@@ -26,7 +26,7 @@ const BODY_MAX_BYTES = 256 * 1024 * 1024;
 /** The URL with its bound values; ClickHouse's own limit is 1 MiB. */
 const HEAD_MAX_BYTES = 1_100_000;
 /** Asks for the answer block by block; a ClickHouse server streams anyway and ignores it. */
-export const STREAM_HEADER = 'x-tallyrank-stream';
+const STREAM_HEADER = 'x-tallyrank-stream';
 
 /** What a caller may set for one statement; everything else was fixed when the engine was opened. */
 const STATEMENT_SETTINGS: ReadonlySet<string> = new Set([

@@ -29,9 +29,9 @@ export type StoreProcessReport =
   | { readonly state: 'taken' }
   | { readonly state: 'failed'; readonly reason: string };
 
-export const STORE_IDLE_MS = 60_000;
-export const STORE_SERVER_MEMORY_MAX_BYTES = 2 * 1024 * 1024 * 1024;
-export const STORE_QUERY_MEMORY_MAX_BYTES = 1024 * 1024 * 1024;
+const STORE_IDLE_MS = 60_000;
+const STORE_SERVER_MEMORY_MAX_BYTES = 2 * 1024 * 1024 * 1024;
+const STORE_QUERY_MEMORY_MAX_BYTES = 1024 * 1024 * 1024;
 
 /** What the engine says of a directory that another process holds. */
 const DIRECTORY_TAKEN = 'Another server instance in same directory is already running';
@@ -45,7 +45,7 @@ const DRAIN_MS = 30_000;
  * ends when idle or told to. The lock decides every race, so a socket file without a living owner is removed
  * by whoever has the lock.
  */
-export async function runStoreProcess(
+async function runStoreProcess(
   options: StoreProcessOptions,
   report: (report: StoreProcessReport) => void,
 ): Promise<void> {

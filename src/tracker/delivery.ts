@@ -91,7 +91,7 @@ export class Delivery {
   }
 
   /**
-   * Sends all that was appended to the store and waits until it has it.
+   * Sends all that was appended to the store, and what earlier processes left, and waits until it has it.
    *
    * @throws {TallyrankError} `store_unavailable` after 30 s; the rows stay in the journal and are sent later
    */
@@ -156,7 +156,9 @@ export class Delivery {
         reject(new TallyrankError('store_unavailable', message));
       });
     });
-    await Promise.race([this.#shipper.ship(AbortSignal.any([deadline, this.#closing.signal])), expired]);
+    const own = this.#shipper.ship(AbortSignal.any([deadline, this.#closing.signal]));
+    const inherited = this.#orphans.map((shipper) => shipper.settled());
+    await Promise.race([Promise.all([own, ...inherited]), expired]);
   }
 
   #shipperOf(dir: string, writerId: string, own: Journal | null): Shipper {

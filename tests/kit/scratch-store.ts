@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { getCurrentTest } from 'vitest/suite';
+import { TestRunner } from 'vitest';
 import type { UsageRecord } from '../../src/core/usage-record.ts';
 import { encodeUsageRecord, NO_CONTEXT, NO_TOKEN_USAGE } from '../../src/core/usage-record.ts';
 import { type Database, type OpenDatabaseOptions, openDatabase } from '../../src/store/database.ts';
@@ -55,7 +55,7 @@ export async function openScratchStore(options: Partial<OpenDatabaseOptions> = {
     async dispose() {
       for (const db of databases) await db.close();
       await endStore(dataDir);
-      const hasFailed = getCurrentTest()?.result?.state === 'fail';
+      const hasFailed = TestRunner.getCurrentTest()?.result?.state === 'fail';
       if (!isKept && !hasFailed) await rm(dataDir, { recursive: true, force: true });
     },
     [Symbol.asyncDispose]: () => store.dispose(),

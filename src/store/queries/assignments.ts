@@ -59,6 +59,19 @@ export async function readSampledAssignments(
   return new Map(rows.map((row) => [row.promptHash, row]));
 }
 
+const ALL_SQL = `
+SELECT prompt_hash AS promptHash, found_use_case AS foundUseCase
+FROM assignments FINAL
+WHERE run_id = {runId:String}`;
+
+/** What did a run find every prompt to be? In blocks. */
+export function streamAssignments(
+  db: Database,
+  runId: string,
+): AsyncIterable<Pick<PromptAssignment, 'promptHash' | 'foundUseCase'>[]> {
+  return db.stream(ALL_SQL, { runId });
+}
+
 const USERS_SQL = `
 SELECT prompt_hash AS promptHash, arrayMap(id -> toString(id), groupUniqArray(8)(cityHash64(user_id))) AS users
 FROM usage_log
