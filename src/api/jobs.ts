@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
 
-export type JobKind = 'analyze' | 'rank';
+export type JobKind = 'analyze' | 'rank' | 'edit';
 
 export interface Job {
   readonly id: string;
@@ -45,8 +45,8 @@ export class JobBoard {
 
   /** Starts work in the background; while one of the same kind runs, that one is returned. */
   start(kind: JobKind, work: (context: JobContext) => Promise<unknown>): Job {
-    const running = [...this.#jobs.values()].find(({ job }) => job.kind === kind && job.status === 'running');
-    if (running) return running.job;
+    const running = this.running(kind);
+    if (running) return running;
     const id = uuidv7();
     const abort = new AbortController();
     const job: Job = {
@@ -77,6 +77,12 @@ export class JobBoard {
     this.#forgetOld();
     this.#onChange(job);
     return job;
+  }
+
+  /** The job of this kind that runs now; null when none does. */
+  running(kind: JobKind): Job | null {
+    const jobs = [...this.#jobs.values()].map(({ job }) => job);
+    return jobs.find((job) => job.kind === kind && job.status === 'running') ?? null;
   }
 
   /** @throws {TallyrankError} `not_found` */

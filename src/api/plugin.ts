@@ -10,7 +10,8 @@ import { mountRouting } from './routing.ts';
 import type { ApiServer, ContractTypes } from './server-type.ts';
 import { mountTrends } from './trends.ts';
 import { mountDashboard, mountUsage } from './usage.ts';
-import { mountAnalysis, mountUseCases } from './use-cases.ts';
+import { mountUseCaseEdits } from './use-case-edits.ts';
+import { mountAnalysis, mountUseCaseHistory, mountUseCases } from './use-cases.ts';
 
 /** Tallyrank's own endpoints under `/api`, and the page at `/`. */
 export async function apiPlugin(
@@ -21,6 +22,8 @@ export async function apiPlugin(
   mountUsage(api, deps);
   mountDashboard(api, deps);
   mountUseCases(api, deps);
+  mountUseCaseHistory(api, deps);
+  mountUseCaseEdits(api, deps);
   mountAnalysis(api, deps);
   mountTrends(api, deps);
   mountRankings(api, deps);

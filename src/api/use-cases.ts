@@ -1,4 +1,7 @@
 import { parseTimeframe } from '../core/timeframe.ts';
+import { readDrift } from '../discovery/read-drift.ts';
+import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
+import type { UseCaseEvent } from '../store/queries/use-case-history.ts';
 import {
   analyzeBody,
   categoriesAnswer,
@@ -8,8 +11,18 @@ import {
   patternsAnswer,
   timeframeQuery,
 } from './contract.ts';
+import {
+  driftAnswer,
+  editsAnswer,
+  eventsAnswer,
+  historyQuery,
+  runsAnswer,
+  slugParams,
+  useCaseAnswer,
+} from './contract-use-cases.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ApiServer } from './server-type.ts';
+import { shownEdit } from './use-case-edits.ts';
 
 const tags = ['use cases'];
 
@@ -29,6 +42,19 @@ export function mountUseCases(api: ApiServer, deps: ApiDeps): void {
     async ({ query }) => analyzer.patterns(parseTimeframe(query, deps.clock())),
   );
 
+  api.get(
+    '/api/usage/drift',
+    {
+      schema: {
+        tags,
+        summary: 'Whether the mix of use cases changed against the window before',
+        querystring: timeframeQuery,
+        response: { 200: driftAnswer, 400: errorAnswer },
+      },
+    },
+    async ({ query }) => readDrift(deps.db, parseTimeframe(query, deps.clock())),
+  );
+
   for (const path of ['/api/usage/categories', '/api/use-cases']) {
     api.get(
       path,
@@ -46,6 +72,78 @@ export function mountUseCases(api: ApiServer, deps: ApiDeps): void {
       },
     );
   }
+}
+
+/** How use cases came to be what they are. Mounted before the use cases by slug. */
+export function mountUseCaseHistory(api: ApiServer, deps: ApiDeps): void {
+  const { directory } = deps.analyzer;
+
+  api.get(
+    '/api/use-cases/events',
+    {
+      schema: {
+        tags,
+        summary: 'Births, deaths, merges and splits of use cases, newest first',
+        querystring: historyQuery,
+        response: { 200: eventsAnswer, 400: errorAnswer },
+      },
+    },
+    async ({ query }) => ({ events: (await directory.events(query.limit)).map(shownEvent) }),
+  );
+
+  api.get(
+    '/api/use-cases/edits',
+    { schema: { tags, summary: 'What operators did, newest first', response: { 200: editsAnswer } } },
+    async () => ({ edits: (await directory.edits()).map(shownEdit) }),
+  );
+
+  api.get(
+    '/api/use-cases/runs',
+    {
+      schema: {
+        tags,
+        summary: 'Runs of discovery and of edits, newest first',
+        querystring: historyQuery,
+        response: { 200: runsAnswer, 400: errorAnswer },
+      },
+    },
+    async ({ query }) => {
+      const runs = await directory.runs(query.limit);
+      const current = runs.find(({ status }) => status === 'active');
+      return { runs: runs.map((run) => shownRun(run, run === current)) };
+    },
+  );
+
+  api.get(
+    '/api/use-cases/:slug',
+    {
+      schema: {
+        tags,
+        summary: 'One use case with its trend, its events and its edits',
+        params: slugParams,
+        response: { 200: useCaseAnswer, 404: errorAnswer },
+      },
+    },
+    async ({ params }) => {
+      const { theme = null, isPinned = false, events, edits, ...detail } = await directory.get(params.slug);
+      return { ...detail, theme, isPinned, events: events.map(shownEvent), edits: edits.map(shownEdit) };
+    },
+  );
+}
+
+function shownEvent({ atMs, ...event }: UseCaseEvent): object {
+  return { ...event, at: new Date(atMs).toISOString() };
+}
+
+function shownRun(run: DiscoveryRun, isCurrent: boolean): object {
+  const { createdAtMs, windowFromMs, windowToMs, ...shown } = run;
+  return {
+    ...shown,
+    isCurrent,
+    createdAt: new Date(createdAtMs).toISOString(),
+    windowFrom: new Date(windowFromMs).toISOString(),
+    windowTo: new Date(windowToMs).toISOString(),
+  };
 }
 
 /** The analysis that finds the use cases, and the jobs it runs as. */

@@ -41,7 +41,7 @@ export function addAnalyze(program: Command, context: CommandContext): void {
 
 type Patterns = Awaited<ReturnType<typeof analyzeAndRank>>;
 
-function patternsText({ categories, routingPatterns, report }: Patterns): string {
+function patternsText({ categories, routingPatterns, drift, report }: Patterns): string {
   const total = categories.reduce((sum, category) => sum + category.sampleCount, 0);
   const rows = categories.map((category) => [
     category.categorySlug,
@@ -56,6 +56,24 @@ function patternsText({ categories, routingPatterns, report }: Patterns): string
   return [
     table(['use case', 'requests', 'share', 'keywords', 'example'], rows),
     ...(report.note === null ? [] : ['', report.note]),
+    ...driftLines(drift),
     ...(findings.length === 0 ? [] : ['', 'Inefficiencies', ...findings]),
   ].join('\n');
+}
+
+/** Use cases named for a shift of the whole mix. */
+const CHANGES_SHOWN = 3;
+
+function driftLines({ isAlarm, useCases }: Patterns['drift']): string[] {
+  if (isAlarm !== true) return [];
+  const significant = useCases.filter(({ isSignificant }) => isSignificant);
+  // A shift spread over many use cases shows in none alone: then the largest changes.
+  const changed = significant.length > 0 ? significant : useCases.slice(0, CHANGES_SHOWN);
+  return [
+    '',
+    'The mix changed against the window before',
+    ...changed.map(
+      ({ useCase, previousShare, share }) => `  ${useCase}: ${percent(previousShare)} -> ${percent(share)}`,
+    ),
+  ];
 }

@@ -7,6 +7,7 @@ import { addImport } from './import.ts';
 import { addRank } from './rank.ts';
 import { addSavings } from './savings.ts';
 import { addStart } from './start.ts';
+import { addUseCases } from './use-cases.ts';
 
 /** All commands. Building them does nothing; docs/cli.md is compared with them by a test. */
 export function buildProgram(context: CommandContext): Command {
@@ -18,6 +19,7 @@ export function buildProgram(context: CommandContext): Command {
   addStart(program, context);
   addImport(program, context);
   addAnalyze(program, context);
+  addUseCases(program, context);
   addRank(program, context);
   addSavings(program, context);
   addConfig(program, context);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { withoutInsertedBlocks, withShortDocuments } from './client-blocks.ts';
+import { askedBlock, withoutInsertedBlocks, withShortDocuments } from './client-blocks.ts';
 
 describe('withoutInsertedBlocks', () => {
   it.each([
@@ -11,11 +11,6 @@ describe('withoutInsertedBlocks', () => {
       'Fix it',
     ],
     ['a block with attributes', '<ide_selection path="a.ts">code</ide_selection> Why?', 'Why?'],
-    [
-      'a wrapper, whose content stays',
-      '<additional_data>d</additional_data><user_query>Sort it</user_query>',
-      'Sort it',
-    ],
     ['nothing of a document', '<context>facts</context> Who won?', '<context>facts</context> Who won?'],
     ['nothing without an end', '<system-reminder>still typing', '<system-reminder>still typing'],
     [
@@ -40,6 +35,18 @@ describe('withoutInsertedBlocks', () => {
   it('reads a megabyte of opening tags in one pass', () => {
     const text = '<system-reminder>'.repeat(60_000);
     expect(withoutInsertedBlocks(text)).toBe(text);
+  });
+});
+
+describe('askedBlock', () => {
+  it.each([
+    ['### Task: answer from the context.\n<user_query>\nSort it\n</user_query>', 'Sort it'],
+    ['<userRequest>one</userRequest> and <userRequest>two</userRequest>', 'two'],
+    ['<user_query> </user_query> text', null],
+    ['</user_query> turned <user_query>', null],
+    ['no tags', null],
+  ])('finds what was typed in %j', (text, asked) => {
+    expect(askedBlock(text)).toBe(asked);
   });
 });
 

@@ -58,27 +58,35 @@ const DOCUMENTS = [
   'logs',
 ] as const;
 
-/** Tags around what the user typed: the tags go, their content stays. */
-const WRAPPERS = ['user_query', 'userRequest', 'user_message', 'task', 'question', 'query'] as const;
+/** Tags around what the user typed, in a turn that the client wrote around it. */
+const ASKS = ['user_query', 'userRequest', 'user_message'] as const;
 
-type BlockKind = 'inserted' | 'document' | 'wrapper';
+type BlockKind = 'inserted' | 'document';
 
 const KINDS: ReadonlyMap<string, BlockKind> = new Map<string, BlockKind>([
   ...INSERTED.map((name) => [name, 'inserted'] as const),
   ...DOCUMENTS.map((name) => [name, 'document'] as const),
-  ...WRAPPERS.map((name) => [name, 'wrapper'] as const),
 ]);
 
 const NAME_LENGTH_MAX = Math.max(...Array.from(KINDS.keys(), (name) => name.length));
 /** Attributes of an opening tag: a path, a language. Longer is no tag. */
 const TAG_LENGTH_MAX = 400;
 
-/** `text` without the blocks that clients inserted; wrappers lose their tags. Linear in its length. */
+/** `text` without the blocks that clients inserted. Linear in its length. */
 export function withoutInsertedBlocks(text: string): string {
-  return rewriteBlocks(text, (kind, content) => {
-    if (kind === 'document') return null;
-    return kind === 'wrapper' ? `\n${content}\n` : '';
-  });
+  return rewriteBlocks(text, (kind) => (kind === 'inserted' ? '' : null));
+}
+
+/** What the user typed, where the client says so by a tag; the last one counts. null where none does. */
+export function askedBlock(text: string): string | null {
+  if (!text.includes('</user')) return null;
+  for (const name of ASKS) {
+    const end = text.lastIndexOf(`</${name}>`);
+    const begin = end < 0 ? -1 : text.lastIndexOf(`<${name}>`, end);
+    const asked = begin < 0 ? '' : text.slice(begin + name.length + 2, end).trim();
+    if (asked !== '') return asked;
+  }
+  return null;
 }
 
 /** `text` with `shorten` applied to the content of each document block, without its tags. */

@@ -36,6 +36,19 @@ describe('LinearClassifier', () => {
     expect(confidence).toBeCloseTo(0.5, 5);
   });
 
+  it('answers under other names, with the sum of what was merged', () => {
+    const merged = twoWords(0.8).withUseCases(() => 'everything');
+    const { useCase, confidence } = merged.classify('quarterly turnip yields');
+    expect(useCase).toBe('everything');
+    expect(confidence).toBeCloseTo(1, 10);
+    const renamed = LinearClassifier.decode(
+      twoWords()
+        .withUseCases((slug) => `${slug}_2`)
+        .encode(),
+    );
+    expect(renamed.classify('a python script').useCase).toBe('technical_code_2');
+  });
+
   it('sends text without letters to other', () => {
     expect(twoWords().classify('…')).toEqual({ useCase: 'other', confidence: 1 });
   });

@@ -67,6 +67,11 @@ export class LinearClassifier implements PromptClassifier {
     return this.#model.useCases;
   }
 
+  /** What logits are divided by before the softmax. */
+  get temperature(): number {
+    return this.#model.temperature;
+  }
+
   /** Confidence of a rejected prompt is that of its rejection: 1 - probability of the best class. */
   classify(text: string): Classification {
     const { useCases, confidenceMin } = this.#model;

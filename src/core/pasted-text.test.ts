@@ -12,6 +12,11 @@ describe('withoutPastedText', () => {
     expect(withoutPastedText(text)).toBe(text);
   });
 
+  it('reads only what was typed where the client marks it', () => {
+    const text = `### Task: use the sources.\n${PROSE.repeat(20)}\n<user_query>Who won?</user_query>`;
+    expect(withoutPastedText(text)).toBe('Who won?');
+  });
+
   it('keeps the question and a few lines of a long fenced file', () => {
     const short = withoutPastedText(
       `Why is this slow?\n\n\`\`\`ts\n${code(80)}\n\`\`\`\nAnswer in two sentences.`,

@@ -1,4 +1,4 @@
-import { withShortDocuments } from './client-blocks.ts';
+import { askedBlock, withShortDocuments } from './client-blocks.ts';
 
 /*
  * What somebody pastes into a prompt (a file, a thread of mails, an article) is what the request is about, not
@@ -39,10 +39,11 @@ const MAIL_HEADER =
 const MAIL_HEADERS_MIN = 3;
 
 /**
- * The words of `text` that say what is asked: pasted code, mails, documents and long passages are cut down to
+ * The words of a turn that say what is asked: pasted code, mails, documents and long passages are cut down to
  * a sample. Linear in the length; texts of up to 600 characters come back as they are.
  */
-export function withoutPastedText(text: string): string {
+export function withoutPastedText(whole: string): string {
+  const text = askedBlock(whole) ?? whole;
   if (text.length <= READ_WHOLE_MAX) return text;
   const documents = text.includes('<')
     ? withShortDocuments(text, (content) =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileSafePattern, PATTERN_TEXT_MAX } from './safe-pattern.ts';
+import { compileSafePattern, PATTERN_TEXT_MAX, patternTextMax } from './safe-pattern.ts';
 
 describe('compileSafePattern', () => {
   it.each([
@@ -47,6 +47,11 @@ describe('compileSafePattern', () => {
     ['a'.repeat(2_000), 'characters'],
   ])('refuses %s', (source, reason) => {
     expect(() => compileSafePattern(source)).toThrow(new RegExp(reason));
+  });
+
+  it('tries a pattern that can be quadratic on less text', () => {
+    expect(patternTextMax(compileSafePattern('refund|bill'))).toBe(PATTERN_TEXT_MAX);
+    expect(patternTextMax(compileSafePattern('cancel.*order'))).toBeLessThan(PATTERN_TEXT_MAX / 2);
   });
 
   it('either refuses a pattern or finishes on a text made of its own letters', () => {

@@ -1,5 +1,5 @@
 import type { Classification } from './classifier.ts';
-import { compileSafePattern, PATTERN_TEXT_MAX } from './safe-pattern.ts';
+import { compileSafePattern, patternTextMax } from './safe-pattern.ts';
 import { isSlug } from './use-case.ts';
 
 /** What a rule looks at; all that is given must hold. */
@@ -39,7 +39,7 @@ export const USE_CASE_RULES_MAX = 200;
 
 interface CompiledRule {
   readonly rule: UseCaseRule;
-  readonly patterns: readonly RegExp[];
+  readonly patterns: readonly { readonly pattern: RegExp; readonly textLengthMax: number }[];
   readonly headerName: string | null;
   /** The classification that it gives; one object for all requests. */
   readonly classification: Classification & { readonly ruleName: string };
@@ -48,7 +48,6 @@ interface CompiledRule {
 /** Rules in their order, compiled once. Immutable. */
 export class UseCaseRules {
   readonly #rules: readonly CompiledRule[];
-  readonly #hasPatterns: boolean;
 
   /** @throws {RangeError} for the first rule that {@link faultsOfRule} has something against */
   constructor(rules: readonly UseCaseRule[] = []) {
@@ -57,12 +56,13 @@ export class UseCaseRules {
       if (fault !== undefined) throw new RangeError(`use case rule "${rule.name}": ${fault}`);
       return {
         rule,
-        patterns: patternsOf(rule.when).map(compileSafePattern),
+        patterns: patternsOf(rule.when)
+          .map(compileSafePattern)
+          .map((pattern) => ({ pattern, textLengthMax: patternTextMax(pattern) })),
         headerName: rule.when.header?.name.toLowerCase() ?? null,
         classification: { useCase: rule.useCase, confidence: 1, ruleName: rule.name },
       };
     });
-    this.#hasPatterns = this.#rules.some(({ patterns }) => patterns.length > 0);
   }
 
   get size(): number {
@@ -72,8 +72,7 @@ export class UseCaseRules {
   /** The first rule that holds, as a classification of confidence 1; null when none does. */
   match(subject: RuleSubject): (Classification & { readonly ruleName: string }) | null {
     if (this.#rules.length === 0) return null;
-    const text = this.#hasPatterns ? boundedText(subject.prompt) : '';
-    return this.#rules.find((rule) => holds(rule, subject, text))?.classification ?? null;
+    return this.#rules.find((rule) => holds(rule, subject))?.classification ?? null;
   }
 }
 
@@ -102,7 +101,7 @@ function patternsOf({ regex }: UseCaseConditions): readonly string[] {
   return typeof regex === 'string' ? [regex] : regex;
 }
 
-function holds({ rule, patterns, headerName }: CompiledRule, subject: RuleSubject, text: string): boolean {
+function holds({ rule, patterns, headerName }: CompiledRule, subject: RuleSubject): boolean {
   const { when } = rule;
   if (when.keyId !== undefined && when.keyId !== subject.keyId) return false;
   if (when.roomId !== undefined && when.roomId !== subject.roomId) return false;
@@ -110,7 +109,9 @@ function holds({ rule, patterns, headerName }: CompiledRule, subject: RuleSubjec
   if (when.tag !== undefined && subject.tags?.includes(when.tag) !== true) return false;
   if (headerName !== null && !hasHeader(subject.headers?.[headerName], when.header?.value)) return false;
   // Last: the only condition that costs.
-  return patterns.every((pattern) => pattern.test(text));
+  return patterns.every(({ pattern, textLengthMax }) =>
+    pattern.test(boundedText(subject.prompt, textLengthMax)),
+  );
 }
 
 function hasHeader(found: string | readonly string[] | undefined, wanted: string | undefined): boolean {
@@ -120,8 +121,8 @@ function hasHeader(found: string | readonly string[] | undefined, wanted: string
 }
 
 /** Head and tail: what is asked stands before or after what was pasted. */
-function boundedText(prompt: string): string {
-  if (prompt.length <= PATTERN_TEXT_MAX) return prompt;
-  const half = PATTERN_TEXT_MAX / 2;
+function boundedText(prompt: string, lengthMax: number): string {
+  if (prompt.length <= lengthMax) return prompt;
+  const half = lengthMax / 2;
   return `${prompt.slice(0, half - 1)}\n${prompt.slice(-half)}`;
 }

@@ -88,13 +88,18 @@ export async function applyEdits(options: ApplyEditsOptions): Promise<DiscoveryR
       durationMs: clock() - startedAtMs,
     } satisfies DiscoveryReport;
     const active: DiscoveryRun = { ...building, status: 'active', useCaseCount, report };
-    await writeDiscoveryRun(db, active, clock());
-    return active;
+    if ((await readActiveRun(db))?.runId === base.runId) {
+      await writeDiscoveryRun(db, active, clock());
+      return active;
+    }
   } catch (error) {
     await writeDiscoveryRun(db, { ...building, status: 'failed' }, clock()).catch(() => undefined);
     if (signal?.aborted) throw new TallyrankError('cancelled', 'The edit was cancelled.', { cause: error });
     throw error;
   }
+  // A new run has become the current one meanwhile: this one edits what is past.
+  await writeDiscoveryRun(db, { ...building, status: 'failed' }, clock());
+  return applyEdits(options);
 }
 
 interface Change {

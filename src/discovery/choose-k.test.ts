@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { neighbourGraph } from '../stats/graph.ts';
 import { toUnitVectors } from '../stats/k-means.ts';
+import { findNeighbours } from '../stats/neighbours.ts';
 import { createRandom } from '../stats/random.ts';
-import { chooseK } from './choose-k.ts';
+import { spectralCoordinates } from '../stats/spectral.ts';
+import { type ChooseKOptions, chooseK } from './choose-k.ts';
 
 /** Directions around random axes. */
 function vectorsAround(axisCount: number, perAxis: number): Float32Array[] {
@@ -14,27 +17,34 @@ function vectorsAround(axisCount: number, perAxis: number): Float32Array[] {
   );
 }
 
+function choose(
+  rows: readonly Float32Array[],
+  onCandidate?: ChooseKOptions['onCandidate'],
+): ReturnType<typeof chooseK> {
+  const random = createRandom(1);
+  const vectors = toUnitVectors(rows);
+  const graph = neighbourGraph(vectors.count, findNeighbours(vectors, { perVector: 10, random }));
+  const coordinates = spectralCoordinates(graph, { dims: 20, random });
+  return chooseK(graph, coordinates, { random, ...(onCandidate ? { onCandidate } : {}) });
+}
+
 describe('chooseK', () => {
   it('finds about as many clusters as there are', async () => {
-    const { clusterCount, curve } = await chooseK(toUnitVectors(vectorsAround(8, 80)), {
-      random: createRandom(1),
-    });
-    expect(clusterCount).toBeGreaterThanOrEqual(6);
+    const { clusterCount, centroids, curve } = await choose(vectorsAround(8, 80));
+    expect(clusterCount).toBeGreaterThanOrEqual(8);
     expect(clusterCount).toBeLessThanOrEqual(11);
+    expect(centroids.count).toBe(clusterCount);
     expect(curve.length).toBeGreaterThan(4);
   });
 
   it('makes one cluster of a handful', async () => {
-    const { clusterCount } = await chooseK(toUnitVectors(vectorsAround(2, 5)), { random: createRandom(1) });
+    const { clusterCount } = await choose(vectorsAround(2, 5));
     expect(clusterCount).toBe(1);
   });
 
   it('stops when its caller throws', async () => {
-    const stopped = chooseK(toUnitVectors(vectorsAround(4, 60)), {
-      random: createRandom(1),
-      onCandidate: () => {
-        throw new Error('stop');
-      },
+    const stopped = choose(vectorsAround(4, 60), () => {
+      throw new Error('stop');
     });
     await expect(stopped).rejects.toThrow('stop');
   });

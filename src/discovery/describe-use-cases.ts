@@ -115,16 +115,23 @@ function partsOf(
     );
 }
 
+/** True when enough prompts, and enough users where there are several, stand behind a use case to show its words. */
+export function mayShowTexts(
+  members: readonly Pick<DistinctPrompt, 'promptHash'>[],
+  { users, isShared }: Pick<DescribeOptions, 'users' | 'isShared'>,
+): boolean {
+  const askers = new Set(members.flatMap(({ promptHash }) => users.get(promptHash) ?? []));
+  return members.length >= SHOWN_PROMPTS_MIN && (!isShared || askers.size >= SHOWN_USERS_MIN);
+}
+
 function shownTexts(
   members: readonly LabelledPrompt[],
   keywords: readonly string[],
   { users, isShared, redact }: DescribeOptions,
 ): Pick<StoredUseCase, 'examplePrompts' | 'keywords'> {
-  const askers = new Set(members.flatMap(({ promptHash }) => users.get(promptHash) ?? []));
-  const isShown = members.length >= SHOWN_PROMPTS_MIN && (!isShared || askers.size >= SHOWN_USERS_MIN);
-  if (!isShown) return { examplePrompts: [], keywords: [] };
+  if (!mayShowTexts(members, { users, isShared })) return { examplePrompts: [], keywords: [] };
   return {
-    examplePrompts: members.slice(0, EXAMPLES_MAX).map(({ prompt }) => clip(redact(prompt))),
+    examplePrompts: members.slice(0, EXAMPLES_MAX).map(({ prompt }) => clipExample(redact(prompt))),
     keywords,
   };
 }
@@ -154,6 +161,7 @@ function meanCentroid(parts: readonly FoundUseCase[], members: readonly Labelled
   return length === 0 ? mean : mean.map((value) => value / length);
 }
 
-function clip(text: string): string {
+/** As much of a prompt as an example shows. */
+export function clipExample(text: string): string {
   return text.length > EXAMPLE_LENGTH_MAX ? `${text.slice(0, EXAMPLE_LENGTH_MAX)}…` : text;
 }

@@ -1,6 +1,6 @@
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
 import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
-import type { StabilityPoint } from './choose-k.ts';
+import type { Clustering } from './cluster-prompts.ts';
 import type { ClusterName } from './name-clusters.ts';
 
 /** A distinct prompt as it goes into a run. */
@@ -38,13 +38,15 @@ export interface DiscoveryReport {
   readonly useCaseCount: number;
   /** Share of clustered prompts that fit no use case. */
   readonly otherShare: number;
-  /** Split-half stability per number of clusters: how the number was chosen. */
-  readonly stabilityCurve: readonly StabilityPoint[];
+  /** How well each number of clusters fits: how the number was chosen. */
+  readonly stabilityCurve: Clustering['curve'];
   /** Of the hot path's classifier on held-out prompts; null when there were too few. */
   readonly classifierAccuracy: number | null;
   readonly classifierBytes: number;
   /** The run that identities were taken over from; null for the first. */
   readonly previousRunId: string | null;
+  /** True when the centres of the run before were kept and moved; false when the clusters were found afresh. */
+  readonly isContinued: boolean;
   /** Share of the prompts known to both runs that kept their use case; null when none was known. */
   readonly keptShare: number | null;
   /** The run that this one is, but for operator edits; null for a run of discovery. */

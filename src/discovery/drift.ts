@@ -15,6 +15,7 @@ export interface UseCaseDrift {
   readonly previousShare: number;
   /** Adjusted for all use cases (Holm). */
   readonly pValue: number;
+  /** This use case alone would raise the alarm. */
   readonly isSignificant: boolean;
 }
 
@@ -36,6 +37,8 @@ export interface Drift {
  * it rarer still. Higher, and a daily look cries wolf every month; lower, and real changes take weeks.
  */
 export const FALSE_ALARM_RATE = 0.01;
+/** The mix as a whole and the use cases one by one are two tests: each gets half of the rate. */
+const LEVEL = FALSE_ALARM_RATE / 2;
 /** Changes below two points do not move a decision, however sure they are. */
 const SHARE_CHANGE_MIN = 0.02;
 /** A tenth more of a large use case is an ordinary week. */
@@ -53,8 +56,9 @@ const BUCKETS_MIN = 4;
  * phi = max(1, Pearson's chi-square of the buckets within each window / its degrees of freedom), against Student's
  * t with these degrees of freedom (McCullagh and Nelder 1989, Generalized Linear Models, sections 4.5 and 9.2), and
  * the p-values are adjusted by Holm 1979. The p-value of the whole mix is that of the G-test (Sokal and Rohlf 2012)
- * on the same footing: G / (df * mean phi) against F. An alarm needs an adjusted p below 0.01 and a change of at
- * least two points and a tenth of the share. Rhythms within a window (nights, weekends) count as dispersion, which
+ * on the same footing: G / (df * mean phi) against F. An alarm needs a change of at least two points and a tenth of
+ * the share, and either an adjusted p of that use case or the p of the mix below 0.005: the one finds a single use
+ * case that moved, the other a shift spread over many. Rhythms within a window (nights, weekends) count as dispersion, which
  * makes the test cautious; windows of whole weeks lose nothing by it.
  *
  * @param previous  buckets of the window before, of equal length, empty ones included
@@ -81,22 +85,25 @@ export function computeDrift(previous: readonly MixBucket[], current: readonly M
   const adjusted = adjustHolm(tested.map(({ pValue }) => pValue));
   const useCases = tested
     .map(({ dispersion: _, ...entry }, at) => {
-      const change = Math.abs(entry.share - entry.previousShare);
       const pValue = adjusted[at] ?? 1;
-      const isLarge =
-        change >= SHARE_CHANGE_MIN &&
-        change >= RELATIVE_CHANGE_MIN * Math.max(entry.share, entry.previousShare);
-      return { ...entry, pValue, isSignificant: pValue < FALSE_ALARM_RATE && isLarge };
+      return { ...entry, pValue, isSignificant: pValue < LEVEL && isLarge(entry) };
     })
     .sort((a, b) => Math.abs(b.share - b.previousShare) - Math.abs(a.share - a.previousShare));
+  const pValue = note === null ? mixPValue(before, after, tested) : null;
+  const isMixChanged = pValue !== null && pValue < LEVEL && useCases.some(isLarge);
   return {
-    isAlarm: note === null ? useCases.some(({ isSignificant }) => isSignificant) : null,
-    pValue: note === null ? mixPValue(before, after, tested) : null,
+    isAlarm: note === null ? isMixChanged || useCases.some(({ isSignificant }) => isSignificant) : null,
+    pValue,
     requestCount,
     previousRequestCount,
     useCases,
     note,
   };
+}
+
+function isLarge({ share, previousShare }: { share: number; previousShare: number }): boolean {
+  const change = Math.abs(share - previousShare);
+  return change >= SHARE_CHANGE_MIN && change >= RELATIVE_CHANGE_MIN * Math.max(share, previousShare);
 }
 
 function isFilled(bucket: MixBucket): boolean {

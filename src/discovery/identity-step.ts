@@ -50,9 +50,19 @@ export function matchClusters(
   clustering: Clustering,
   prompts: readonly SampledPrompt[],
   vectors: readonly Float32Array[],
-  { previous, edits, embedder }: { previous: PreviousRun | null; edits: OperatorEdits; embedder: string },
+  {
+    previous,
+    edits,
+    known: labels,
+    embedder,
+  }: {
+    readonly previous: PreviousRun | null;
+    readonly edits: OperatorEdits;
+    /** Of {@link knownLabels}. */
+    readonly known: readonly (string | null)[];
+    readonly embedder: string;
+  },
 ): MatchedClustering {
-  const labels = knownLabels(prompts, previous, edits);
   const useCases = knownUseCases(previous, labels, embedder);
   const { centroids } = clustering;
   const sizes = new Array<number>(centroids.count).fill(0);
@@ -83,7 +93,7 @@ export function matchClusters(
 }
 
 /** The identity that the run before gave each prompt: as found, but what was split off counts on its own. */
-function knownLabels(
+export function knownLabels(
   prompts: readonly SampledPrompt[],
   previous: PreviousRun | null,
   edits: OperatorEdits,

@@ -2,6 +2,7 @@ import type { PromptClassifier } from '../core/classifier.ts';
 import { STARTER_USE_CASES } from '../core/starter-taxonomy.ts';
 import { OTHER_USE_CASE, toSlug } from '../core/use-case.ts';
 import { classTfIdf, type WeightedTerm } from '../stats/tf-idf.ts';
+import { WordStems } from './word-stems.ts';
 
 export interface ClusterName {
   /** For people: "Food & Dining". No two alike. */
@@ -42,7 +43,7 @@ export function nameClusters(
   const titles = new Set<string>();
   return clusters.map((_, at) => {
     const best = vocabulary.surfaced(terms[at] ?? []);
-    const keywords = keywordsOf(best);
+    const keywords = keywordsOf(best, vocabulary.stems);
     const starterName = starters.get(at);
     const title = unused(starterName?.name ?? titleOf(best), best, titles);
     titles.add(title.toLowerCase());
@@ -52,9 +53,10 @@ export function nameClusters(
   });
 }
 
-/** Counts in how many texts a term stands; plural and singular are one term, shown as it is mostly written. */
+/** Counts in how many texts a term stands; forms of one stem are one term, shown as it is mostly written. */
 class Vocabulary {
   readonly #surfaces = new Map<string, Map<string, number>>();
+  readonly stems = new WordStems();
 
   count(texts: readonly string[]): Map<string, number> {
     const counts = new Map<string, number>();
@@ -89,7 +91,7 @@ class Vocabulary {
   }
 
   #key(surface: string): string {
-    const key = surface.replace(/(?<=\p{L}{3})(?<![su])s\b/gu, '');
+    const key = this.stems.ofTerm(surface);
     const forms = this.#surfaces.get(key) ?? new Map<string, number>();
     forms.set(surface, (forms.get(surface) ?? 0) + 1);
     this.#surfaces.set(key, forms);
@@ -105,11 +107,11 @@ function wordsOf(text: string): string[] {
 
 const NO_SPACES = /[぀-ヿ㐀-鿿가-힯]/;
 
-function keywordsOf(terms: readonly WeightedTerm[]): string[] {
+function keywordsOf(terms: readonly WeightedTerm[], stems: WordStems): string[] {
   const kept: string[] = [];
   for (const { term } of terms) {
     if (kept.length === KEYWORDS_MAX) break;
-    if (!kept.some((other) => sharesWord(other, term))) kept.push(term);
+    if (!kept.some((other) => sharesWord(stems.ofTerm(other), stems.ofTerm(term)))) kept.push(term);
   }
   return kept;
 }
@@ -195,15 +197,15 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
   but by can can't cannot could couldn't did didn't do does doesn't doing don't done down during each either else ever every
   few for from further get gets getting give given go goes going gonna got had has hasn't have haven't having he her here
   hers him his how however i i'd i'll i'm i've if in into is isn't it its itself just know let like likely ll look looking
-  make makes making many may maybe me might mine more most much must my myself need needed needs never no nor not now of
+  make makes making many may me might mine more most much must my myself need needed needs never no nor not now of
   off okay on once one ones only or other others our ours out over own per please put quite rather re really said same
-  say see seem she should shouldn't show since so some someone something still such sure take tell than thank thanks that
+  say see seem she should shouldn't show since so some someone something still such sure take tell than that
   that'd the their theirs them then there these they thing things this those through to together too two under until up
   upon us use used using ve very via wanna want wanted wants was wasn't way we we'd we're we've well were weren't what
-  whatever when where whether which while who whom whose why will with without won't would wouldn't yes yet you you'd
+  whatever when where whether which while who whom whose why will with without won't would wouldn't yet you you'd
   you'll you're you've your yours yourself ask asked answer following based help question try trying come came possible
-  able first second new good best able right long old provide include including explain describe write create generate
-  https http com www url link different example list text hi hello hey assistant able instruction instructions input output task`
+  able first second new good best able provide include including explain describe write create generate
+  https http com www url link different example list assistant instruction instructions input output task`
     .split(/\s+/)
     .filter((word) => word !== ''),
 );

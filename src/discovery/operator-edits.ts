@@ -1,5 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
-import { compileSafePattern, PATTERN_TEXT_MAX } from '../core/safe-pattern.ts';
+import { compileSafePattern, patternTextMax } from '../core/safe-pattern.ts';
 import type { UseCaseEdit } from '../store/queries/use-case-edits.ts';
 
 /** A use case that the operator split off by a pattern. */
@@ -103,7 +103,8 @@ function stepOf(edit: UseCaseEdit): Step | null {
   }
   if (kind !== 'split' || pattern === null) return null;
   const expression = compilePattern(pattern);
-  const matches = (text: string): boolean => expression.test(text.slice(0, PATTERN_TEXT_MAX));
+  const textMax = patternTextMax(expression);
+  const matches = (text: string): boolean => expression.test(text.slice(0, textMax));
   return { kind: 'split', rule: { source: slug, slug: toSlug, name: name ?? toSlug, matches } };
 }
 

@@ -3,14 +3,21 @@ import { starterSnapshot } from '../core/starter-snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import { OTHER_USE_CASE, STARTER_RUN_ID, type UseCase } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
+import { readPromptUsers } from '../store/queries/assignments.ts';
 import { readActiveRun, readUseCaseShares, type UseCaseShare } from '../store/queries/discovery-runs.ts';
-import { readDistinctPrompts, readRepeatedPrompts } from '../store/queries/distinct-prompts.ts';
+import {
+  countPrompts,
+  type DistinctPrompt,
+  readDistinctPrompts,
+  readRepeatedPrompts,
+} from '../store/queries/distinct-prompts.ts';
 import {
   type EvidenceRow,
   readQualityEvidence,
   readRankingEvidence,
 } from '../store/queries/ranking-evidence.ts';
 import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
+import { clipExample, mayShowTexts } from './describe-use-cases.ts';
 import type { DiscoveryReport } from './discovery-run.ts';
 import { findInefficiencies, type Inefficiency } from './inefficiencies.ts';
 import { type DriftAnswer, readDrift } from './read-drift.ts';
@@ -112,20 +119,30 @@ export async function readAnalysis(
   };
 }
 
-/** Without a run, the examples come from the window's prompts by keywords. */
+/** Without a run, the examples come from the window's prompts by keywords; the same ones may be shown. */
 async function starterUseCases(db: Database, window: Timeframe): Promise<UseCase[]> {
-  const prompts = await readDistinctPrompts(db, { ...window, limit: KEYWORD_SAMPLE_MAX });
+  const sample = { ...window, limit: KEYWORD_SAMPLE_MAX };
+  const [prompts, users, { userCount }] = await Promise.all([
+    readDistinctPrompts(db, sample),
+    readPromptUsers(db, sample),
+    countPrompts(db, window),
+  ]);
   const { useCases, classifier } = starterSnapshot();
-  const examples = new Map<string, string[]>();
+  const members = new Map<string, DistinctPrompt[]>();
   for (const prompt of prompts) {
     const { useCase } = classifier.classify(classifiedText(prompt));
-    const known = examples.get(useCase) ?? [];
-    if (known.length < STARTER_EXAMPLES_MAX) examples.set(useCase, [...known, prompt.prompt.slice(0, 240)]);
+    const known = members.get(useCase);
+    if (known) known.push(prompt);
+    else members.set(useCase, [prompt]);
   }
-  return [...useCases, OTHER].map((useCase) => ({
-    ...useCase,
-    examplePrompts: examples.get(useCase.slug) ?? [],
-  }));
+  return [...useCases, OTHER].map((useCase) => {
+    const own = members.get(useCase.slug) ?? [];
+    const shown = mayShowTexts(own, { users, isShared: userCount > 1 }) ? own : [];
+    return {
+      ...useCase,
+      examplePrompts: shown.slice(0, STARTER_EXAMPLES_MAX).map(({ prompt }) => clipExample(prompt)),
+    };
+  });
 }
 
 const OTHER: UseCase = {

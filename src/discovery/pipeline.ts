@@ -10,6 +10,7 @@ import {
   type PromptAssignment,
   readPromptUsers,
   readSampledAssignments,
+  streamAssignments,
   writeAssignments,
 } from '../store/queries/assignments.ts';
 import {
@@ -36,6 +37,7 @@ import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
 import { rebuildRollups } from '../store/rollups.ts';
 import { applyEdits } from './apply-edits.ts';
 import { type Clustering, clusterVectors, nearestCluster } from './cluster-prompts.ts';
+import { continueClusters } from './continue-clusters.ts';
 import { describeUseCases, type LabelledPrompt, NAMING_TEXTS_MAX } from './describe-use-cases.ts';
 import {
   type DiscoveryHooks,
@@ -45,7 +47,7 @@ import {
   SAMPLE_MAX,
 } from './discovery-run.ts';
 import type { Embedder } from './embedders/embedder.ts';
-import { matchClusters, nameIdentities, type PreviousRun } from './identity-step.ts';
+import { knownLabels, matchClusters, nameIdentities, type PreviousRun } from './identity-step.ts';
 import type { IdentityEvent } from './match-identity.ts';
 import { nameClusters } from './name-clusters.ts';
 import { OperatorEdits } from './operator-edits.ts';
@@ -122,18 +124,21 @@ async function runSteps(options: PipelineOptions): Promise<DiscoveryRun | null> 
   };
   await writeDiscoveryRun(db, run, clock());
   try {
-    await publish(run, found, past.edits, options, step);
+    await publish(run, found, past, options, step);
     const report = {
       ...found.report,
       requestCount: totals.requestCount,
       distinctPromptCount: totals.distinctCount,
     };
+    step('activating');
+    // Another program may have edited the current run meanwhile; its edits are applied to this one after.
+    const current = await readActiveRun(db);
     const active: DiscoveryRun = {
       ...run,
+      createdAtMs: Math.max(createdAtMs, (current?.createdAtMs ?? 0) + 1),
       status: 'active',
       report: { ...report, durationMs: clock() - startedAtMs } satisfies DiscoveryReport,
     };
-    step('activating');
     await writeDiscoveryRun(db, active, clock());
     return active;
   } catch (error) {
@@ -172,6 +177,9 @@ async function readPast(db: Database, sample: Parameters<typeof readPromptUsers>
 
 interface Discovered {
   readonly clustering: Clustering;
+  /** True when the centres are those of the run before, moved. */
+  readonly isContinued: boolean;
+  readonly labelled: readonly LabelledPrompt[];
   /** In the order of the clustering's centres. */
   readonly found: readonly FoundUseCase[];
   readonly shown: readonly StoredUseCase[];
@@ -195,9 +203,13 @@ async function discover(
   const random = createRandom(seed);
   const texts = prompts.map(textOf);
   const vectors = await embedAll(embedder, texts, signal, (done) => step('embedding', done, texts.length));
-  const clustered = await clusterVectors(vectors, { random, step });
+  const fresh = await clusterVectors(vectors, { random, step, texts });
   step('matching');
-  const matched = matchClusters(clustered, prompts, vectors, { previous, edits, embedder: embedder.id });
+  const known = knownLabels(prompts, previous, edits);
+  const continued =
+    previous?.embedder === embedder.id ? continueClusters(vectors, fresh, known, previous.useCases) : null;
+  const identity = { previous, edits, known, embedder: embedder.id };
+  const matched = matchClusters(continued ?? fresh, prompts, vectors, identity);
   const { clustering } = matched;
   step('naming');
   const members = membersOf(clustering).map((cluster) =>
@@ -223,6 +235,8 @@ async function discover(
   const classifierBytes = trained.classifier.encode();
   return {
     clustering,
+    isContinued: continued !== null,
+    labelled,
     found,
     shown,
     events: named.events,
@@ -237,6 +251,7 @@ async function discover(
       classifierAccuracy: trained.accuracy,
       classifierBytes: classifierBytes.length,
       previousRunId: previous?.runId ?? null,
+      isContinued: continued !== null,
       keptShare: matched.keptShare,
       derivedFrom: null,
       lastEditId: edits.lastEditId,
@@ -292,12 +307,13 @@ function labelPrompts(
 /** Writes all of a run but its activation, and rebuilds the roll-ups for it. */
 async function publish(
   { runId, createdAtMs }: DiscoveryRun,
-  { found, shown, events, classifierBytes, clustering }: Discovered,
-  edits: OperatorEdits,
+  discovered: Discovered,
+  { edits, previous }: Past,
   options: PipelineOptions,
   step: Step,
 ): Promise<void> {
   const { db, signal, onProgress } = options;
+  const { found, shown, events, classifierBytes } = discovered;
   await writeFoundUseCases(db, runId, found, createdAtMs);
   await writeUseCases(db, runId, shown, createdAtMs);
   await writeUseCaseEvents(
@@ -305,7 +321,8 @@ async function publish(
     events.map((event) => ({ ...event, runId, atMs: createdAtMs })),
   );
   await writeClassifier(db, runId, classifierBytes, createdAtMs);
-  await assignEverything({ found, clustering, edits, runId }, options, step);
+  const fixed = await fixedLabels(db, discovered, previous);
+  await assignEverything({ ...discovered, edits, runId, fixed }, options, step);
   step('rebuilding roll-ups');
   await rebuildRollups(db, runId, { signal, onProgress });
 }
@@ -324,6 +341,29 @@ async function embedAll(
   return vectors;
 }
 
+/**
+ * Found slugs by prompt hash that are not the nearest centre's: the sample was clustered in a finer space than
+ * that of the centres, and where centres are continued a prompt keeps its use case.
+ */
+async function fixedLabels(
+  db: Database,
+  { labelled, found, isContinued }: Discovered,
+  previous: PreviousRun | null,
+): Promise<Map<string, string>> {
+  const fixed = new Map<string, string>();
+  if (isContinued && previous !== null) {
+    const slugs = new Map(found.map(({ slug }) => [slug, slug]));
+    for await (const rows of streamAssignments(db, previous.runId)) {
+      for (const { promptHash, foundUseCase } of rows) {
+        const slug = slugs.get(foundUseCase);
+        if (slug !== undefined) fixed.set(promptHash, slug);
+      }
+    }
+  }
+  for (const { promptHash, foundSlug } of labelled) fixed.set(promptHash, foundSlug);
+  return fixed;
+}
+
 /** Every distinct prompt of the log, also those before the window: the roll-ups are rebuilt for all of it. */
 async function assignEverything(
   run: {
@@ -331,11 +371,12 @@ async function assignEverything(
     readonly clustering: Clustering;
     readonly edits: OperatorEdits;
     readonly runId: string;
+    readonly fixed: ReadonlyMap<string, string>;
   },
   { db, embedder, signal, clock, prepare }: PipelineOptions,
   step: Step,
 ): Promise<void> {
-  const { found, clustering, edits, runId } = run;
+  const { found, clustering, edits, runId, fixed } = run;
   // A minute ahead: clocks of several gateways differ.
   const everything = { from: new Date(0), to: new Date(clock() + 60_000), signal };
   const { distinctCount } = await countPrompts(db, everything);
@@ -347,7 +388,7 @@ async function assignEverything(
     );
     const assignments: PromptAssignment[] = part.map(({ promptHash }, at) => {
       const { label, similarity } = nearestCluster(clustering, vectors[at] ?? new Float32Array(0));
-      const foundUseCase = found[label]?.slug ?? OTHER_USE_CASE;
+      const foundUseCase = fixed.get(promptHash) ?? found[label]?.slug ?? OTHER_USE_CASE;
       const useCase = edits.shownSlug(foundUseCase, texts[at] ?? '');
       return { promptHash, useCase, foundUseCase, confidence: Math.max(0, similarity) };
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../stats/random.ts';
-import { findTemplates } from './repeats.ts';
+import { findTemplates, spreadOverMembers } from './repeats.ts';
 
 const asked = (texts: readonly string[], requestCount = 1) =>
   texts.map((prompt, at) => ({ promptHash: `${at}`, prompt, requestCount }));
@@ -80,5 +80,15 @@ describe('findTemplates', () => {
     const { templates, representatives } = findTemplates(asked(prompts));
     expect(templates[0]?.members.length).toBeGreaterThan(9_900);
     expect(representatives.length).toBeLessThan(100);
+  });
+});
+
+describe('spreadOverMembers', () => {
+  it('gives every prompt what was found for the one that stood for it', () => {
+    const sums = [1, 2, 3, 4, 5].map((n) => `What is ${n} plus 7?`);
+    const repeats = findTemplates(asked(['How do I boil an egg?', ...sums, 'Who wrote Faust?']));
+    expect([...repeats.representatives]).toEqual([0, 1, 6]);
+    expect([...spreadOverMembers(repeats, Int32Array.of(8, 9, -1))]).toEqual([8, 9, 9, 9, 9, 9, -1]);
+    expect(spreadOverMembers(repeats, Float32Array.of(0.5, 1, 0))).toBeInstanceOf(Float32Array);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { findScheduledPrompts } from './scheduled-prompts.ts';
+import { openScratchStore } from '../../tests/kit/scratch-store.ts';
+import { findScheduledPrompts, readScheduledPrompts } from './scheduled-prompts.ts';
 
 const MINUTE_MS = 60_000;
 const rhythm = (given: object) => ({
@@ -31,6 +32,24 @@ describe('findScheduledPrompts', () => {
   it('adds up several askers of one text', () => {
     expect(findScheduledPrompts([rhythm({}), rhythm({ asker: 'bob', requestCount: 7 })])).toMatchObject([
       { promptHash: 'a', requestCount: 27 },
+    ]);
+  });
+});
+
+describe('readScheduledPrompts', () => {
+  it('finds in the log what a clock asks', async () => {
+    await using store = await openScratchStore();
+    const startMs = Date.UTC(2026, 9, 5);
+    await store.insertRequests(
+      Array.from({ length: 12 }, (_, at) => ({
+        promptHash: 'clock',
+        userId: 'cron',
+        startedAtMs: startMs + at * 15 * MINUTE_MS,
+      })),
+    );
+    const window = { from: new Date(startMs), to: new Date(startMs + 24 * 60 * MINUTE_MS) };
+    expect(await readScheduledPrompts(store.db, window)).toEqual([
+      { promptHash: 'clock', requestCount: 12, intervalMs: 15 * MINUTE_MS, rhythm: 'every 15 minutes' },
     ]);
   });
 });

@@ -1,4 +1,6 @@
-import type { PromptRhythm } from '../store/queries/prompt-rhythm.ts';
+import type { Database } from '../store/database.ts';
+import type { PromptWindow } from '../store/queries/distinct-prompts.ts';
+import { type PromptRhythm, readPromptRhythms } from '../store/queries/prompt-rhythm.ts';
 
 /** A text that a clock asks: it counts, and says nothing of what people want. */
 export interface ScheduledPrompt {
@@ -10,11 +12,16 @@ export interface ScheduledPrompt {
 }
 
 /** Requests of a text from which its rhythm is looked at. */
-export const SCHEDULE_REPEATS_MIN = 6;
+const SCHEDULE_REPEATS_MIN = 6;
 /** Shorter pauses are a person who tries again, or a loop. */
 const INTERVAL_MIN_MS = 30_000;
 /** A person's pauses are a multiple of their median within a tenth about every fourth time; a clock's always. */
 const REGULAR_SHARE_MIN = 0.8;
+
+/** The texts of the window that come by the clock. Reads the log. */
+export async function readScheduledPrompts(db: Database, window: PromptWindow): Promise<ScheduledPrompt[]> {
+  return findScheduledPrompts(await readPromptRhythms(db, { ...window, repeatsMin: SCHEDULE_REPEATS_MIN }));
+}
 
 /** The texts among `rhythms` that come by the clock; of several askers of one text the most frequent speaks. */
 export function findScheduledPrompts(rhythms: readonly PromptRhythm[]): ScheduledPrompt[] {

@@ -146,28 +146,29 @@ export class UseCaseDirectory {
       changedBy,
     };
     if (change.kind === 'undo') return { ...edit, undoes: lastEdit(edits).editId };
-    const useCase = findUseCase(change.slug, useCases, edits);
-    if (useCase.slug === OTHER_USE_CASE) {
+    if (change.slug === OTHER_USE_CASE) {
       throw new TallyrankError('bad_request', '"other" is what fits no use case; it cannot be changed.', {
         param: 'slug',
       });
     }
+    const useCase = findUseCase(change.slug, useCases, edits);
     return { ...edit, slug: useCase.slug, ...fieldsOf(change, useCase, useCases, edits) };
   }
 
   /**
-   * Writes a planned change into the log of edits and brings the current run up to date with it. Once the edit is
-   * written every later run honours it, even if this is interrupted.
+   * Writes planned changes into the log of edits and brings the current run up to date with them. Once they are
+   * written every later run honours them, even if this is interrupted.
    *
-   * @returns the run that holds now
+   * @returns the run that holds now; null when it had all of it already
    */
-  async apply(edit: UseCaseEdit, context: EditContext = {}): Promise<DiscoveryRun | null> {
-    await appendUseCaseEdit(this.#options.db, edit);
-    return await this.#applyEdits(context);
-  }
-
-  async #applyEdits(context: EditContext): Promise<DiscoveryRun | null> {
+  async apply(edits: readonly UseCaseEdit[], context: EditContext = {}): Promise<DiscoveryRun | null> {
     const { db, applyEdits } = this.#options;
+    let lastAtMs = (await readUseCaseEdits(db)).at(-1)?.atMs ?? 0;
+    for (const edit of edits) {
+      // The log is read in this order, and edits build on each other.
+      lastAtMs = Math.max(edit.atMs, lastAtMs + 1);
+      await appendUseCaseEdit(db, { ...edit, atMs: lastAtMs });
+    }
     const before = await readActiveRun(db);
     const run = await applyEdits(context);
     // The run before stays: a gateway that lags behind still labels by it.

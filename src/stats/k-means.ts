@@ -12,6 +12,8 @@ export interface KMeansOptions {
   readonly random: Random;
   /** Passes over all vectors at most; fewer when the assignment settles. */
   readonly passesMax?: number;
+  /** Where to start; seeds are drawn otherwise. Taken over, not changed. */
+  readonly initial?: Vectors;
   /** Called after each pass; throw from it to stop. */
   readonly onPass?: (pass: number) => void;
 }
@@ -28,7 +30,11 @@ export interface KMeansResult {
 /** Above this, centroids first settle on random batches: whole passes would take minutes. */
 const BATCHES_ABOVE_COUNT = 12_000;
 const BATCH_SIZE = 2_048;
+/** Vectors that seeds of a large set are drawn from. */
+const SEEDED_MAX = 6_000;
 const PASSES_MAX = 20;
+/** Vectors drawn for each seed. */
+const SEED_DRAWS = 3;
 /** Passes that follow the batches: two bring the objective to within a percent of many. */
 const PASSES_AFTER_BATCHES = 3;
 /** A pass that moves fewer vectors than this share ends the search. */
@@ -40,7 +46,7 @@ export function toUnitVectors(rows: readonly Float32Array[]): Vectors {
   const data = new Float32Array(rows.length * dims);
   rows.forEach((row, at) => {
     data.set(row, at * dims);
-    normalise(data, at * dims, dims);
+    toUnitLength(data, at * dims, dims);
   });
   return { data, count: rows.length, dims };
 }
@@ -68,12 +74,10 @@ export function sphericalKMeans(vectors: Vectors, options: KMeansOptions): KMean
   if (!(clusterCount >= 1 && clusterCount <= vectors.count)) {
     throw new RangeError(`clusterCount must lie in 1..${vectors.count}, not ${clusterCount}`);
   }
-  const isLarge = vectors.count > BATCHES_ABOVE_COUNT;
-  const centroids = seedCentroids(
-    isLarge ? sample(vectors, BATCHES_ABOVE_COUNT, random) : vectors,
-    clusterCount,
-    random,
-  );
+  const isLarge = options.initial === undefined && vectors.count > BATCHES_ABOVE_COUNT;
+  const centroids = options.initial
+    ? { ...options.initial, data: options.initial.data.slice() }
+    : seedCentroids(isLarge ? sample(vectors, SEEDED_MAX, random) : vectors, clusterCount, random);
   if (isLarge) runBatches(vectors, centroids, random, onPass);
   const passesMax = isLarge ? PASSES_AFTER_BATCHES : (options.passesMax ?? PASSES_MAX);
   let assigned = assignNearest(vectors, centroids);
@@ -104,11 +108,32 @@ export function assignNearest(
   return { labels, similarities };
 }
 
+/** Four centroids at a time: the vector's numbers are read once for all of them. */
 function nearest(data: Float32Array, offset: number, centroids: Vectors): [number, number] {
+  const { data: centres, count, dims } = centroids;
   let best = -1;
   let bestDot = Number.NEGATIVE_INFINITY;
-  for (let centroid = 0; centroid < centroids.count; centroid++) {
-    const value = dot(data, offset, centroids.data, centroid * centroids.dims, centroids.dims);
+  let centroid = 0;
+  for (; centroid + 3 < count; centroid += 4) {
+    const at = centroid * dims;
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    for (let i = 0; i < dims; i++) {
+      const value = data[offset + i] as number;
+      s0 += value * (centres[at + i] as number);
+      s1 += value * (centres[at + dims + i] as number);
+      s2 += value * (centres[at + 2 * dims + i] as number);
+      s3 += value * (centres[at + 3 * dims + i] as number);
+    }
+    const most = Math.max(s0, s1, s2, s3);
+    if (most <= bestDot) continue;
+    bestDot = most;
+    best = centroid + (most === s0 ? 0 : most === s1 ? 1 : most === s2 ? 2 : 3);
+  }
+  for (; centroid < count; centroid++) {
+    const value = dot(data, offset, centres, centroid * dims, dims);
     if (value > bestDot) {
       bestDot = value;
       best = centroid;
@@ -118,7 +143,7 @@ function nearest(data: Float32Array, offset: number, centroids: Vectors): [numbe
 }
 
 /** Four running sums: one sum is a chain of dependent additions, and takes three times as long. */
-function dot(a: Float32Array, aAt: number, b: Float32Array, bAt: number, dims: number): number {
+export function dot(a: Float32Array, aAt: number, b: Float32Array, bAt: number, dims: number): number {
   let s0 = 0;
   let s1 = 0;
   let s2 = 0;
@@ -134,21 +159,38 @@ function dot(a: Float32Array, aAt: number, b: Float32Array, bAt: number, dims: n
   return s0 + s1 + s2 + s3;
 }
 
-function seedCentroids(vectors: Vectors, clusterCount: number, random: Random): Vectors {
+/**
+ * Greedy k-means++: of a few vectors drawn by their squared distance to the seeds so far, the one that leaves
+ * the least of it becomes the next seed. Plain drawing loses about a point of agreement.
+ */
+export function seedCentroids(vectors: Vectors, clusterCount: number, random: Random): Vectors {
   const { data, count, dims } = vectors;
   const centroids = { data: new Float32Array(clusterCount * dims), count: clusterCount, dims };
-  // Squared distance of unit vectors is 2 - 2 cos.
-  const distances = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
-  let chosen = random.int(count);
+  let distances = new Float64Array(count).fill(4);
+  let bestDistances = new Float64Array(count);
+  let drawnDistances = new Float64Array(count);
+  let left = 0;
   for (let centroid = 0; centroid < clusterCount; centroid++) {
-    centroids.data.set(data.subarray(chosen * dims, (chosen + 1) * dims), centroid * dims);
-    let sum = 0;
-    for (let at = 0; at < count; at++) {
-      const distance = Math.max(0, 2 - 2 * dot(data, at * dims, centroids.data, centroid * dims, dims));
-      if (distance < (distances[at] as number)) distances[at] = distance;
-      sum += distances[at] as number;
+    let bestSum = Number.POSITIVE_INFINITY;
+    let best = 0;
+    for (let draw = 0; draw < (centroid === 0 ? 1 : SEED_DRAWS); draw++) {
+      const drawn = centroid === 0 ? random.int(count) : drawByWeight(distances, left, random);
+      let sum = 0;
+      for (let at = 0; at < count; at++) {
+        // Squared distance of unit vectors is 2 - 2 cos.
+        const distance = Math.max(0, 2 - 2 * dot(data, at * dims, data, drawn * dims, dims));
+        const nearest = Math.min(distance, distances[at] as number);
+        drawnDistances[at] = nearest;
+        sum += nearest;
+      }
+      if (sum >= bestSum) continue;
+      bestSum = sum;
+      best = drawn;
+      [bestDistances, drawnDistances] = [drawnDistances, bestDistances];
     }
-    chosen = drawByWeight(distances, sum, random);
+    centroids.data.set(data.subarray(best * dims, (best + 1) * dims), centroid * dims);
+    [distances, bestDistances] = [bestDistances, distances];
+    left = bestSum;
   }
   return centroids;
 }
@@ -184,7 +226,7 @@ function moveCentroids(
       assigned.similarities[worst] = 1;
       addInto(centroids.data, centroid * dims, vectors.data, worst * dims, dims);
     }
-    normalise(centroids.data, centroid * dims, dims);
+    toUnitLength(centroids.data, centroid * dims, dims);
   }
 }
 
@@ -211,7 +253,7 @@ function runBatches(
       }
     }
     for (let centroid = 0; centroid < centroids.count; centroid++)
-      normalise(centroids.data, centroid * dims, dims);
+      toUnitLength(centroids.data, centroid * dims, dims);
     if (batch % 8 === 0) onPass?.(0);
   }
 }
@@ -234,7 +276,8 @@ function addInto(
   }
 }
 
-function normalise(data: Float32Array, offset: number, dims: number): void {
+/** Brings one vector of a block to unit length, in place; zero stays zero. */
+export function toUnitLength(data: Float32Array, offset: number, dims: number): void {
   let square = 0;
   for (let i = offset; i < offset + dims; i++) square += (data[i] as number) ** 2;
   if (square === 0) return;

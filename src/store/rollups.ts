@@ -146,15 +146,22 @@ export async function reconcileRollups(
   return rebuildDays(db, runId, await db.query<DayRow>(DAYS_THAT_DIFFER, { run: runId }), options);
 }
 
+/** Another program may be at work on a run; one that is not done after so long has died. */
+const BUILDING_RUNS = `
+SELECT run_id AS runId
+FROM discovery_runs FINAL
+WHERE status = 'building' AND changed_at > now() - toIntervalHour({hours:UInt32})`;
+
 /**
- * Drops the roll-ups and assignments of all runs but `keepRunIds` and "starter", whose roll-up is what a
- * store without an active run falls back on.
+ * Drops the roll-ups and assignments of all runs but `keepRunIds`, those that are being built, and "starter",
+ * whose roll-up is what a store without an active run falls back on.
  *
  * @returns the number of partitions dropped
  */
 export async function dropOldRuns(db: Database, keepRunIds: readonly string[]): Promise<number> {
+  const building = await db.query<{ runId: string }>(BUILDING_RUNS, { hours: STAGING_KEPT_HOURS });
   const rows = await db.query<{ table: string; partitionId: string }>(PARTITIONS_OF_RUNS, {
-    runs: [...keepRunIds, STARTER_RUN_ID],
+    runs: [...keepRunIds, ...building.map(({ runId }) => runId), STARTER_RUN_ID],
   });
   for (const { table, partitionId } of rows) {
     const owner = table === 'assignments' ? 'assignments' : 'usage_hourly';

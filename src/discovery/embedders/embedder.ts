@@ -1,6 +1,6 @@
 /**
- * Text to vectors. What implements it: `distilled-table.ts` (offline, the default) and `http.ts` (any
- * OpenAI-compatible or Ollama server).
+ * Text to vectors. What implements it: `distilled-table.ts` (offline, the default; `any-language.ts` around it),
+ * `http.ts` (any OpenAI-compatible or Ollama server) and `transformers.ts` (an optional package on this machine).
  */
 export interface Embedder {
   /**

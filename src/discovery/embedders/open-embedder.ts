@@ -1,4 +1,5 @@
 import type { Database } from '../../store/database.ts';
+import { AnyLanguageEmbedder } from './any-language.ts';
 import { DistilledTable } from './distilled-table.ts';
 import type { Embedder } from './embedder.ts';
 import { HttpEmbedder, type HttpEmbedderOptions } from './http.ts';
@@ -53,7 +54,7 @@ export function embedderChoiceOf(setting: EmbedderSetting, apiKey: string | null
 export async function openEmbedder(choice: EmbedderChoice = { kind: 'distilled' }): Promise<Embedder> {
   if (choice.kind === 'http') return new HttpEmbedder(choice);
   if (choice.kind === 'transformers') return await TransformersEmbedder.open(choice);
-  return await DistilledTable.open();
+  return new AnyLanguageEmbedder(await DistilledTable.open());
 }
 
 /**
@@ -68,7 +69,7 @@ export function promptVectorsOf(embedder: Embedder, choice: EmbedderChoice, db: 
 /** Which embedder it is and why, in a sentence for report and log. */
 export function describeChoice(choice: EmbedderChoice): string {
   if (choice.kind === 'distilled') {
-    return 'The table of the package embeds the prompts: it is the default, works offline and reads English best.';
+    return 'The table of the package embeds the prompts: it is the default, works offline and reads English best; other languages are compared by their words.';
   }
   const where =
     choice.kind === 'http'

@@ -1,5 +1,5 @@
 import { storedMoment } from '../../core/usage-record.ts';
-import { STARTER_RUN_ID, type UseCase } from '../../core/use-case.ts';
+import type { UseCase } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
 
 /** `building`: written, not yet read by anybody. The newest `active` run is the current one. */
@@ -189,11 +189,6 @@ export function streamAssignedPrompts(
   runId: string,
 ): AsyncIterable<{ readonly prompt: string; readonly useCase: string }[]> {
   return db.stream(ASSIGNED_SQL, { runId });
-}
-
-/** The id of the current run, "starter" before the first. */
-export async function readActiveRunId(db: Database): Promise<string> {
-  return (await readActiveRun(db))?.runId ?? STARTER_RUN_ID;
 }
 
 function toRun(row: DiscoveryRun): DiscoveryRun {

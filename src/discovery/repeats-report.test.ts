@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { findTemplates } from './repeats.ts';
+import { reportRepeats } from './repeats-report.ts';
+
+describe('reportRepeats', () => {
+  it('lists templates and schedules with their counts', () => {
+    const prompts = [1, 2, 3, 4, 5].map((n) => ({
+      promptHash: `${n}`,
+      prompt: `What is ${n} plus ${n}?`,
+      requestCount: 824,
+    }));
+    const clock = { promptHash: 'c', requestCount: 96, intervalMs: 900_000, rhythm: 'every 15 minutes' };
+    expect(reportRepeats(findTemplates(prompts), [clock])).toEqual({
+      templates: [{ template: 'what is <number> plus <number>?', promptCount: 5, requestCount: 4_120 }],
+      templatePromptCount: 5,
+      scheduled: [{ promptHash: 'c', rhythm: 'every 15 minutes', requestCount: 96 }],
+      scheduledRequestCount: 96,
+    });
+  });
+});
