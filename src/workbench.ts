@@ -7,6 +7,7 @@ import type { Logger, Progress } from './core/log.ts';
 import { canonicalModelName } from './core/model-names.ts';
 import { PriceBook } from './core/price-book.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
+import { embedderChoiceOf } from './discovery/embedders/open-embedder.ts';
 import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
 import { ModelRanker } from './ranking/model-ranker.ts';
@@ -62,7 +63,11 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
     telemetry,
     db,
     prices: priceBookOf(config),
-    analyzer: new UseCaseAnalyzer({ db, logger, inWorker: true }),
+    analyzer: new UseCaseAnalyzer({
+      db,
+      logger,
+      embedder: embedderChoiceOf(config.discovery.embedder, secrets.embedderKey),
+    }),
     ranker: new ModelRanker({ db, logger, clock, config: { timeframe: config.ranking.timeframe } }),
     clock,
     [Symbol.asyncDispose]: () => db.close(),

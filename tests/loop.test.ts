@@ -10,7 +10,7 @@ import { promptOf, SUBJECTS } from './kit/subjects.ts';
  * the product finds the subjects, ranks, and sends `auto` to the right model.
  */
 
-const PROMPTS_PER_SUBJECT = 60;
+const PROMPTS_PER_SUBJECT = 100;
 /** Prompts from here on are new to the product. */
 const UNSEEN_FROM = 300;
 const LOCAL = 'ollama:mistral:7b';

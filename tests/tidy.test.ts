@@ -263,7 +263,7 @@ function isSignatureType(file: SourceFile, name: string): boolean {
 function outsideFiles(): { name: string; text: string }[] {
   return ['tests', 'bench', 'examples'].flatMap((dir) =>
     readdirSync(join(ROOT, dir), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.(ts|js)$/.test(name))
+      .filter((name) => /\.m?[tj]s$/.test(name))
       .map((name) => ({ name: `${dir}/${name}`, text: readFileSync(join(ROOT, dir, name), 'utf8') })),
   );
 }

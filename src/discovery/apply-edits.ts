@@ -1,7 +1,6 @@
 import { TallyrankError } from '../core/errors.ts';
 import { LinearClassifier } from '../core/linear-classifier.ts';
 import type { Progress } from '../core/log.ts';
-import { classifiedText } from '../core/prompt-text.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
 import { createRandom } from '../stats/random.ts';
 import type { Database } from '../store/database.ts';
@@ -38,6 +37,7 @@ import {
   type PreparedPrompt,
   SAMPLE_MAX,
 } from './discovery-run.ts';
+import { textOf } from './embed-prompts.ts';
 import { OperatorEdits } from './operator-edits.ts';
 import { trainClassifier } from './train-classifier.ts';
 
@@ -139,7 +139,7 @@ async function writeNames(
 /** Use cases and classifier of the edited run; @returns the number of use cases without "other" */
 async function writeEdited(change: Change, options: ApplyEditsOptions): Promise<number> {
   const { base, runId, createdAtMs, found, edits } = change;
-  const { db, signal, sampleMax: limit = SAMPLE_MAX, redact = (text) => text } = options;
+  const { db, signal, sampleMax: limit = SAMPLE_MAX } = options;
   const window = { from: new Date(base.windowFromMs), to: new Date(base.windowToMs), signal, limit };
   const [prompts, users, known, { userCount }] = await Promise.all([
     readDistinctPrompts(db, window),
@@ -150,7 +150,7 @@ async function writeEdited(change: Change, options: ApplyEditsOptions): Promise<
   const prepared: readonly PreparedPrompt[] = options.prepare?.(prompts) ?? prompts;
   const labelled = prepared.map((prompt): LabelledPrompt => {
     const { foundUseCase: foundSlug = OTHER_USE_CASE, confidence } = known.get(prompt.promptHash) ?? {};
-    const text = prompt.text ?? classifiedText(prompt);
+    const text = textOf(prompt);
     return {
       ...prompt,
       text,
@@ -159,7 +159,7 @@ async function writeEdited(change: Change, options: ApplyEditsOptions): Promise<
       similarity: confidence ?? 0,
     };
   });
-  const shown = describeUseCases(labelled, { found, edits, users, isShared: userCount > 1, redact });
+  const shown = describeUseCases(labelled, { found, edits, users, isShared: userCount > 1 });
   await writeFoundUseCases(db, runId, found, createdAtMs);
   await writeUseCases(db, runId, shown, createdAtMs);
   const classifier = (await relabelledClassifier(change, db)) ?? retrained(labelled, options);
@@ -233,7 +233,7 @@ async function relabel(change: Change, { db, signal, prepare }: ApplyEditsOption
       runId,
       rows.map(({ promptHash, foundUseCase, confidence }, at) => {
         const prompt = prepared[at];
-        const text = prompt === undefined ? '' : (prompt.text ?? classifiedText(prompt));
+        const text = prompt === undefined ? '' : textOf(prompt);
         return { promptHash, foundUseCase, confidence, useCase: edits.shownSlug(foundUseCase, text) };
       }),
     );

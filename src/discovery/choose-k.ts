@@ -15,9 +15,6 @@ export interface CurvePoint {
   readonly modularity: number;
 }
 
-/** The name under which stored reports know the curve's points. */
-export type StabilityPoint = CurvePoint;
-
 export interface ChosenK {
   readonly clusterCount: number;
   /** Unit centres among the coordinates: the fit that was best at this number. */
@@ -38,8 +35,11 @@ const FITTED_COUNT = 4_000;
 const FIT_PASSES = 8;
 /** Steps of about a third, then finer where the number is decided: see {@link refine}. */
 const CANDIDATES = [2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150, 200, 260];
-/** Fewer nodes than this a cluster, and the number of clusters is noise. */
-const MEMBERS_MIN = 8;
+/**
+ * Nodes that a cluster has on average at least. Fewer, and a small log falls into the wordings of each use case:
+ * then no model has the twenty requests anywhere that its ranking needs. More, and small logs hide what they hold.
+ */
+const MEMBERS_MIN = 40;
 /**
  * The largest number whose modularity lies this close to the best is taken. Two reasons: near its top modularity
  * is flat, with many partitions as good as the best (Good, de Montjoye and Clauset 2010, Physical Review E 81);

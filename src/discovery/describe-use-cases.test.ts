@@ -46,7 +46,6 @@ function options(edits: OperatorEdits, given: Partial<DescribeOptions> = {}): De
     edits,
     users,
     isShared: true,
-    redact: (text) => text,
     ...given,
   };
 }
@@ -55,12 +54,13 @@ describe('describeUseCases', () => {
   const none = new OperatorEdits([]);
 
   it('shows the most typical prompts, redacted, and counts all', () => {
-    const redact = (text: string): string => text.replace('pasta', '[dish]');
-    const [food] = describeUseCases(labelled('food', RECIPES, none), options(none, { redact }));
+    const [first = '', ...others] = RECIPES;
+    const prompts = [`${first}, mail it to ann@example.com`, ...others];
+    const [food] = describeUseCases(labelled('food', prompts, none), options(none));
     expect(food).toMatchObject({ slug: 'food', name: 'Food', sampleCount: 12, distinctPromptCount: 6 });
-    expect(food?.examplePrompts[0]).toBe('recipe for [dish]');
+    expect(food?.examplePrompts[0]).toMatch(/^recipe for pasta, mail it to (?!ann@)/);
     expect(food?.examplePrompts).toHaveLength(5);
-    expect(food?.keywords).not.toContain('pasta');
+    expect(food?.keywords.join()).not.toMatch(/ann|example/);
   });
 
   it('shows no words of fewer than five prompts', () => {

@@ -5,6 +5,7 @@ import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
 import type { FoundUseCase } from '../store/queries/found-use-cases.ts';
 import { nameClusters } from './name-clusters.ts';
 import type { OperatorEdits } from './operator-edits.ts';
+import { isFreeOfPersonalData, redact } from './redact.ts';
 import { computeThemes } from './themes.ts';
 
 /** A distinct prompt with all that a run made of it. */
@@ -24,8 +25,6 @@ export interface DescribeOptions {
   readonly users: ReadonlyMap<string, readonly string[]>;
   /** True as soon as the log knows two users: then what only one of them asked is shown to nobody. */
   readonly isShared: boolean;
-  /** Takes names, numbers and keys out of what is stored as an example. */
-  readonly redact: (text: string) => string;
 }
 
 /** Fewer distinct prompts or users, and an example or a keyword would be somebody's own words. */
@@ -41,7 +40,7 @@ export function describeUseCases(
   prompts: readonly LabelledPrompt[],
   options: DescribeOptions,
 ): StoredUseCase[] {
-  const { found, edits, redact } = options;
+  const { found, edits } = options;
   const groups = new Map<string, LabelledPrompt[]>();
   for (const { slug } of found) {
     const shown = edits.movedSlug(slug);
@@ -127,12 +126,12 @@ export function mayShowTexts(
 function shownTexts(
   members: readonly LabelledPrompt[],
   keywords: readonly string[],
-  { users, isShared, redact }: DescribeOptions,
+  { users, isShared }: DescribeOptions,
 ): Pick<StoredUseCase, 'examplePrompts' | 'keywords'> {
   if (!mayShowTexts(members, { users, isShared })) return { examplePrompts: [], keywords: [] };
   return {
     examplePrompts: members.slice(0, EXAMPLES_MAX).map(({ prompt }) => clipExample(redact(prompt))),
-    keywords,
+    keywords: keywords.filter(isFreeOfPersonalData),
   };
 }
 

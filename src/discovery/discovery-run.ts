@@ -16,8 +16,6 @@ export interface DiscoveryHooks {
    * with the same hashes; called for the sample, and for each part of the log that is assigned.
    */
   readonly prepare?: ((prompts: readonly DistinctPrompt[]) => readonly PreparedPrompt[]) | undefined;
-  /** Takes personal data and secrets out of a text that is stored as an example, or that names use cases. */
-  readonly redact?: ((text: string) => string) | undefined;
   /** Names use cases from their redacted texts, e.g. by a model; null leaves the offline name. One per use case, in order. */
   readonly nameBy?:
     | ((
@@ -57,6 +55,9 @@ export interface DiscoveryReport {
   /** Anything a reader must know, in a sentence; null when there is nothing. */
   readonly note: string | null;
 }
+
+/** Told of each step of a run; throws when the run is cancelled. */
+export type Step = (name: string, done?: number, total?: number | null) => void;
 
 /** What 2 cores cluster well under a minute; an even sample of more prompts finds the same use cases. */
 export const SAMPLE_MAX = 20_000;

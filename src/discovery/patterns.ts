@@ -21,6 +21,7 @@ import { clipExample, mayShowTexts } from './describe-use-cases.ts';
 import type { DiscoveryReport } from './discovery-run.ts';
 import { findInefficiencies, type Inefficiency } from './inefficiencies.ts';
 import { type DriftAnswer, readDrift } from './read-drift.ts';
+import { redact } from './redact.ts';
 
 /** A use case in the answer's words; the names are the original's and part of the public surface. */
 export interface UseCaseCategory {
@@ -140,7 +141,7 @@ async function starterUseCases(db: Database, window: Timeframe): Promise<UseCase
     const shown = mayShowTexts(own, { users, isShared: userCount > 1 }) ? own : [];
     return {
       ...useCase,
-      examplePrompts: shown.slice(0, STARTER_EXAMPLES_MAX).map(({ prompt }) => clipExample(prompt)),
+      examplePrompts: shown.slice(0, STARTER_EXAMPLES_MAX).map(({ prompt }) => clipExample(redact(prompt))),
     };
   });
 }

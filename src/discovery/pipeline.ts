@@ -1,42 +1,17 @@
 import { TallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
-import { classifiedText } from '../core/prompt-text.ts';
 import { StarterClassifier } from '../core/starter-taxonomy.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
 import { createRandom } from '../stats/random.ts';
 import type { Database } from '../store/database.ts';
-import {
-  type PromptAssignment,
-  readPromptUsers,
-  readSampledAssignments,
-  streamAssignments,
-  writeAssignments,
-} from '../store/queries/assignments.ts';
-import {
-  type DiscoveryRun,
-  readActiveRun,
-  type StoredUseCase,
-  writeClassifier,
-  writeDiscoveryRun,
-  writeUseCases,
-} from '../store/queries/discovery-runs.ts';
-import {
-  countPrompts,
-  type DistinctPrompt,
-  readDistinctPrompts,
-  readPromptParts,
-} from '../store/queries/distinct-prompts.ts';
-import {
-  type FoundUseCase,
-  readFoundUseCases,
-  writeFoundUseCases,
-} from '../store/queries/found-use-cases.ts';
+import { readPromptUsers, readSampledAssignments } from '../store/queries/assignments.ts';
+import { type DiscoveryRun, readActiveRun, writeDiscoveryRun } from '../store/queries/discovery-runs.ts';
+import { countPrompts, type DistinctPrompt, readDistinctPrompts } from '../store/queries/distinct-prompts.ts';
+import { type FoundUseCase, readFoundUseCases } from '../store/queries/found-use-cases.ts';
 import { readUseCaseEdits } from '../store/queries/use-case-edits.ts';
-import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
-import { rebuildRollups } from '../store/rollups.ts';
 import { applyEdits } from './apply-edits.ts';
-import { type Clustering, clusterVectors, nearestCluster } from './cluster-prompts.ts';
+import { type Clustering, clusterVectors } from './cluster-prompts.ts';
 import { continueClusters } from './continue-clusters.ts';
 import { describeUseCases, type LabelledPrompt, NAMING_TEXTS_MAX } from './describe-use-cases.ts';
 import {
@@ -45,13 +20,16 @@ import {
   nextRunId,
   type PreparedPrompt,
   SAMPLE_MAX,
+  type Step,
 } from './discovery-run.ts';
+import { embedAll, textOf } from './embed-prompts.ts';
 import type { Embedder } from './embedders/embedder.ts';
 import { knownLabels, matchClusters, nameIdentities, type PreviousRun } from './identity-step.ts';
-import type { IdentityEvent } from './match-identity.ts';
 import { nameClusters } from './name-clusters.ts';
 import { OperatorEdits } from './operator-edits.ts';
+import { redact } from './redact.ts';
 import { trainClassifier } from './train-classifier.ts';
+import { type Discovered, writeRun } from './write-run.ts';
 
 export interface PipelineOptions extends DiscoveryHooks {
   readonly db: Database;
@@ -67,7 +45,6 @@ export interface PipelineOptions extends DiscoveryHooks {
 
 /** Fewer distinct prompts say nothing that keywords do not say. */
 export const DISTINCT_PROMPTS_MIN = 50;
-const EMBED_BATCH = 512;
 
 /**
  * One discovery run: distinct prompts -> vectors -> clusters -> identity -> operator edits -> names, themes,
@@ -124,7 +101,7 @@ async function runSteps(options: PipelineOptions): Promise<DiscoveryRun | null> 
   };
   await writeDiscoveryRun(db, run, clock());
   try {
-    await publish(run, found, past, options, step);
+    await writeRun(run, found, past, options, step);
     const report = {
       ...found.report,
       requestCount: totals.requestCount,
@@ -152,8 +129,6 @@ function cancelled(cause?: unknown): TallyrankError {
   return new TallyrankError('cancelled', 'The discovery run was cancelled.', { cause });
 }
 
-type Step = (name: string, done?: number, total?: number | null) => void;
-
 /** What a run starts from: the run before, and what the operator did. */
 interface Past {
   readonly active: DiscoveryRun | null;
@@ -175,19 +150,6 @@ async function readPast(db: Database, sample: Parameters<typeof readPromptUsers>
   return { active, previous, edits };
 }
 
-interface Discovered {
-  readonly clustering: Clustering;
-  /** True when the centres are those of the run before, moved. */
-  readonly isContinued: boolean;
-  readonly labelled: readonly LabelledPrompt[];
-  /** In the order of the clustering's centres. */
-  readonly found: readonly FoundUseCase[];
-  readonly shown: readonly StoredUseCase[];
-  readonly events: readonly IdentityEvent[];
-  readonly classifierBytes: Uint8Array;
-  readonly report: Omit<DiscoveryReport, 'requestCount' | 'distinctPromptCount' | 'durationMs'>;
-}
-
 /** Everything that needs no store: vectors, clusters, identity, names, classifier. */
 async function discover(
   prompts: readonly PreparedPrompt[],
@@ -198,7 +160,7 @@ async function discover(
   options: PipelineOptions,
   step: Step,
 ): Promise<Discovered> {
-  const { embedder, seed, signal, redact = (text) => text } = options;
+  const { embedder, seed, signal } = options;
   const { previous, edits } = past;
   const random = createRandom(seed);
   const texts = prompts.map(textOf);
@@ -225,7 +187,7 @@ async function discover(
   );
   const found = foundUseCases(named.names, clustering);
   const labelled = labelPrompts(prompts, texts, clustering, found, edits);
-  const shown = describeUseCases(labelled, { ...past, found, redact });
+  const shown = describeUseCases(labelled, { ...past, found });
   step('training');
   const examples = labelled.filter(({ shownSlug }) => shownSlug !== OTHER_USE_CASE);
   const trained = trainClassifier(
@@ -258,10 +220,6 @@ async function discover(
       note: null,
     },
   };
-}
-
-function textOf(prompt: PreparedPrompt): string {
-  return prompt.text ?? classifiedText(prompt);
 }
 
 /** Members of each cluster, the most typical first. */
@@ -302,97 +260,4 @@ function labelPrompts(
     const shownSlug = edits.shownSlug(foundSlug, text);
     return { ...prompt, text, foundSlug, shownSlug, similarity: similarities[at] ?? 0 };
   });
-}
-
-/** Writes all of a run but its activation, and rebuilds the roll-ups for it. */
-async function publish(
-  { runId, createdAtMs }: DiscoveryRun,
-  discovered: Discovered,
-  { edits, previous }: Past,
-  options: PipelineOptions,
-  step: Step,
-): Promise<void> {
-  const { db, signal, onProgress } = options;
-  const { found, shown, events, classifierBytes } = discovered;
-  await writeFoundUseCases(db, runId, found, createdAtMs);
-  await writeUseCases(db, runId, shown, createdAtMs);
-  await writeUseCaseEvents(
-    db,
-    events.map((event) => ({ ...event, runId, atMs: createdAtMs })),
-  );
-  await writeClassifier(db, runId, classifierBytes, createdAtMs);
-  const fixed = await fixedLabels(db, discovered, previous);
-  await assignEverything({ ...discovered, edits, runId, fixed }, options, step);
-  step('rebuilding roll-ups');
-  await rebuildRollups(db, runId, { signal, onProgress });
-}
-
-async function embedAll(
-  embedder: Embedder,
-  texts: readonly string[],
-  signal: AbortSignal | undefined,
-  onBatch: (done: number) => void,
-): Promise<Float32Array[]> {
-  const vectors: Float32Array[] = [];
-  for (let begin = 0; begin < texts.length; begin += EMBED_BATCH) {
-    onBatch(begin);
-    vectors.push(...(await embedder.embed(texts.slice(begin, begin + EMBED_BATCH), signal)));
-  }
-  return vectors;
-}
-
-/**
- * Found slugs by prompt hash that are not the nearest centre's: the sample was clustered in a finer space than
- * that of the centres, and where centres are continued a prompt keeps its use case.
- */
-async function fixedLabels(
-  db: Database,
-  { labelled, found, isContinued }: Discovered,
-  previous: PreviousRun | null,
-): Promise<Map<string, string>> {
-  const fixed = new Map<string, string>();
-  if (isContinued && previous !== null) {
-    const slugs = new Map(found.map(({ slug }) => [slug, slug]));
-    for await (const rows of streamAssignments(db, previous.runId)) {
-      for (const { promptHash, foundUseCase } of rows) {
-        const slug = slugs.get(foundUseCase);
-        if (slug !== undefined) fixed.set(promptHash, slug);
-      }
-    }
-  }
-  for (const { promptHash, foundSlug } of labelled) fixed.set(promptHash, foundSlug);
-  return fixed;
-}
-
-/** Every distinct prompt of the log, also those before the window: the roll-ups are rebuilt for all of it. */
-async function assignEverything(
-  run: {
-    readonly found: readonly FoundUseCase[];
-    readonly clustering: Clustering;
-    readonly edits: OperatorEdits;
-    readonly runId: string;
-    readonly fixed: ReadonlyMap<string, string>;
-  },
-  { db, embedder, signal, clock, prepare }: PipelineOptions,
-  step: Step,
-): Promise<void> {
-  const { found, clustering, edits, runId, fixed } = run;
-  // A minute ahead: clocks of several gateways differ.
-  const everything = { from: new Date(0), to: new Date(clock() + 60_000), signal };
-  const { distinctCount } = await countPrompts(db, everything);
-  let assignedCount = 0;
-  for await (const part of readPromptParts(db, { ...everything, distinctCount })) {
-    const texts = (prepare?.(part) ?? part).map(textOf);
-    const vectors = await embedAll(embedder, texts, signal, (done) =>
-      step('assigning', assignedCount + done, distinctCount),
-    );
-    const assignments: PromptAssignment[] = part.map(({ promptHash }, at) => {
-      const { label, similarity } = nearestCluster(clustering, vectors[at] ?? new Float32Array(0));
-      const foundUseCase = fixed.get(promptHash) ?? found[label]?.slug ?? OTHER_USE_CASE;
-      const useCase = edits.shownSlug(foundUseCase, texts[at] ?? '');
-      return { promptHash, useCase, foundUseCase, confidence: Math.max(0, similarity) };
-    });
-    await writeAssignments(db, runId, assignments);
-    assignedCount += part.length;
-  }
 }

@@ -79,7 +79,7 @@ describe('identity of use cases over overlapping weeks', () => {
       }
       before = now;
     }
-  }, 60_000);
+  });
 
   it('records the birth of what is new', async () => {
     const events = await analyzerAt(store, 12).directory.events(500);
@@ -189,7 +189,7 @@ describe('what an operator did', () => {
     const later = await slugsOf(store, 'food');
     const keptCount = pinnedAt.filter((at) => later[at] === pinned).length;
     expect(keptCount / pinnedAt.length).toBeGreaterThanOrEqual(0.9);
-  }, 60_000);
+  });
 
   it.each<[string, UseCaseChange, string]>([
     ['a use case that is not there', { kind: 'pin', slug: 'nowhere' }, 'unknown_use_case'],

@@ -97,7 +97,12 @@ export function trainLinearModel(set: LinearTrainingSet, options: LinearTraining
 }
 
 function thinOut(features: Uint32Array, dropout: number, random: Random): Uint32Array {
-  return features.filter(() => random.next() >= dropout);
+  const kept = new Uint32Array(features.length);
+  let count = 0;
+  for (let f = 0; f < features.length; f++) {
+    if (random.next() >= dropout) kept[count++] = features[f] as number;
+  }
+  return kept.subarray(0, count);
 }
 
 /** Logits of one item whose features count `value` each, written to `logits` (length `classCount`). */

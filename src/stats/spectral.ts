@@ -63,12 +63,21 @@ function multiply(
   to.fill(0);
   for (let node = 0; node < nodeCount; node++) {
     const base = node * dims;
-    for (let at = offsets[node] as number; at < (offsets[node + 1] as number); at++) {
-      const target = targets[at] as number;
-      const weight = (weights[at] as number) * (scales[node] as number) * (scales[target] as number);
-      const source = target * dims;
+    const own = scales[node] as number;
+    const end = offsets[node + 1] as number;
+    // Two edges at a time: each sum is then read and written once for two.
+    for (let at = offsets[node] as number; at < end; at += 2) {
+      const first = targets[at] as number;
+      const second = at + 1 < end ? (targets[at + 1] as number) : first;
+      const firstWeight = own * (weights[at] as number) * (scales[first] as number);
+      const secondWeight = at + 1 < end ? own * (weights[at + 1] as number) * (scales[second] as number) : 0;
+      const a = first * dims;
+      const b = second * dims;
       for (let i = 0; i < dims; i++) {
-        to[base + i] = (to[base + i] as number) + weight * (from[source + i] as number);
+        to[base + i] =
+          (to[base + i] as number) +
+          firstWeight * (from[a + i] as number) +
+          secondWeight * (from[b + i] as number);
       }
     }
   }
