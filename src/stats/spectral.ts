@@ -7,7 +7,7 @@ import type { Random } from './random.ts';
 const DEGREE_FLOOR_SHARE = 0.001;
 const ROUNDS = 4;
 /** Steps of the walk between two orthonormalisations; more and the weak directions drown in rounding. */
-const STEPS_PER_ROUND = 8;
+const STEPS_PER_ROUND = 7;
 /** Steps after the last one: each direction ends weighted by its eigenvalue to this power. */
 const FINAL_STEPS = 6;
 
