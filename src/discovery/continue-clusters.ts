@@ -3,10 +3,11 @@ import type { Clustering } from './cluster-prompts.ts';
 
 /**
  * A new clustering replaces the old centres when its number of clusters gives the neighbour graph more modularity
- * than their number does, by more than this. Smaller than the plateau on which the number was chosen (0.0125), and
- * use cases are reshuffled by luck; much larger, and outdated use cases live on for long.
+ * than their number does, by more than this. Smaller than a few widths of the plateau on which the number was chosen
+ * (0.0125), and a log that grows a little reshuffles its use cases (small logs may have few, so that their number
+ * grows with them, by about 0.03 a step); much larger, and outdated use cases live on for long.
  */
-const MODULARITY_GAIN_MIN = 0.025;
+const MODULARITY_GAIN_MIN = 0.045;
 /** Beyond this factor between the two numbers the old centres are another view of the data, and are given up. */
 const COUNT_FACTOR_MAX = 2.5;
 /**

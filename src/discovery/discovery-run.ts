@@ -37,7 +37,7 @@ export interface DiscoveryReport {
   /** Share of clustered prompts that fit no use case. */
   readonly otherShare: number;
   /** How well each number of clusters fits: how the number was chosen. */
-  readonly stabilityCurve: Clustering['curve'];
+  readonly modularityCurve: Clustering['curve'];
   /** Of the hot path's classifier on held-out prompts; null when there were too few. */
   readonly classifierAccuracy: number | null;
   readonly classifierBytes: number;

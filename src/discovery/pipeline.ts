@@ -209,7 +209,7 @@ async function discover(
       sampledCount: prompts.length,
       useCaseCount: shown.filter(({ slug }) => slug !== OTHER_USE_CASE).length,
       otherShare: 1 - examples.length / prompts.length,
-      stabilityCurve: clustering.curve,
+      modularityCurve: clustering.curve,
       classifierAccuracy: trained.accuracy,
       classifierBytes: classifierBytes.length,
       previousRunId: previous?.runId ?? null,

@@ -15,7 +15,7 @@ export interface DiscoveryRun {
   readonly requestCount: number;
   readonly distinctPromptCount: number;
   readonly useCaseCount: number;
-  /** What the run says of itself: stability curve, accuracy, seconds; JSON. */
+  /** What the run says of itself: modularity curve, accuracy, seconds; JSON. */
   readonly report: unknown;
 }
 
