@@ -41,6 +41,18 @@ describe('findInefficiencies', () => {
     expect(found?.wastedUsd).toBeCloseTo(13.5, 6);
   });
 
+  it('does not suggest what the ranking keeps from auto', () => {
+    const judged = (isCandidate: boolean) => [
+      {
+        useCase: 'casual_chat',
+        models: [{ modelId: 'ollama:mistral', hasEnoughEvidence: true, isCandidate }],
+      },
+    ];
+    const evidence = { rows: [expensive, free], feedback: [], repeated: [] };
+    expect(findInefficiencies({ ...evidence, rankings: judged(true) })).toHaveLength(1);
+    expect(findInefficiencies({ ...evidence, rankings: judged(false) })).toEqual([]);
+  });
+
   it('lets a free model stand on its record elsewhere in simple use cases only', () => {
     const elsewhere = row({ modelId: 'ollama:mistral', useCase: 'travel', requestCount: 200 });
     const casual = findInefficiencies({ rows: [expensive, elsewhere], feedback: [], repeated: [] });

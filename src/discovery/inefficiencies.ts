@@ -1,4 +1,4 @@
-import type { UseCaseRanking } from '../core/snapshot.ts';
+import type { RankedModel } from '../core/snapshot.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
 import type { RepeatedPrompts } from '../store/queries/distinct-prompts.ts';
 import type { EvidenceRow } from '../store/queries/ranking-evidence.ts';
@@ -36,12 +36,18 @@ export interface FeedbackRow {
   readonly feedbackSum: number;
 }
 
+/** Of a published ranking, whom it lets serve. */
+export interface JudgedUseCase {
+  readonly useCase: string;
+  readonly models: readonly Pick<RankedModel, 'modelId' | 'hasEnoughEvidence' | 'isCandidate'>[];
+}
+
 export interface InefficiencyEvidence {
   readonly rows: readonly EvidenceRow[];
   readonly feedback: readonly FeedbackRow[];
   readonly repeated: readonly RepeatedPrompts[];
   /** The published rankings of the same run, where there are any: what they refuse is not suggested. */
-  readonly rankings?: readonly UseCaseRanking[] | undefined;
+  readonly rankings?: readonly JudgedUseCase[] | undefined;
 }
 
 /** Use cases in which small models do as well: the original's observation, and ours on day zero. */
@@ -194,7 +200,7 @@ function isCheaper(other: EvidenceRow, costMean: number): boolean {
 }
 
 /** True when the ranking has enough evidence of the model in the use case and keeps it from `auto`. */
-function isRefused(modelId: string, useCase: string, rankings: readonly UseCaseRanking[]): boolean {
+function isRefused(modelId: string, useCase: string, rankings: readonly JudgedUseCase[]): boolean {
   const ranking = rankings.find((one) => one.useCase === useCase);
   const ranked = ranking?.models.find((model) => model.modelId === modelId);
   return ranked?.hasEnoughEvidence === true && !ranked.isCandidate;

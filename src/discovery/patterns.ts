@@ -16,7 +16,7 @@ import {
   readQualityEvidence,
   readRankingEvidence,
 } from '../store/queries/ranking-evidence.ts';
-import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
+import { readLatestPublished, readUseCasesOfRun } from '../store/queries/snapshots.ts';
 import { clipExample, mayShowTexts } from './describe-use-cases.ts';
 import type { DiscoveryReport } from './discovery-run.ts';
 import { findInefficiencies, type Inefficiency } from './inefficiencies.ts';
@@ -91,20 +91,23 @@ export async function readAnalysis(
   const run = await readActiveRun(db);
   const runId = run?.runId ?? STARTER_RUN_ID;
   const scope = { runId, from: window.from, to: window.to };
-  const [rows, quality, repeated, shares, drift] = await Promise.all([
+  const [rows, quality, repeated, shares, drift, published] = await Promise.all([
     readRankingEvidence(db, scope),
     readQualityEvidence(db, scope),
     readRepeatedPrompts(db, { ...window, signal, repeatsMin: REPEATS_MIN }),
     readUseCaseShares(db, scope),
     readDrift(db, window),
+    readLatestPublished(db),
   ]);
+  // A ranking of another run speaks of other use cases.
+  const rankings = published?.runId === runId ? published.rankings : [];
   const useCases = run === null ? await starterUseCases(db, window) : await readUseCasesOfRun(db, runId);
   return {
     runId,
     categories: toCategories(useCases, rows, shares),
     routingPatterns: {
       byModel: usageByModel(rows),
-      inefficiencies: findInefficiencies({ rows, feedback: sumFeedback(quality), repeated }),
+      inefficiencies: findInefficiencies({ rows, feedback: sumFeedback(quality), repeated, rankings }),
     },
     drift,
     report: {
