@@ -30,13 +30,7 @@ import { readClassifierBytes } from '../store/queries/snapshots.ts';
 import { readUseCaseEdits, type UseCaseEdit } from '../store/queries/use-case-edits.ts';
 import { rebuildRollups } from '../store/rollups.ts';
 import { describeUseCases, type LabelledPrompt } from './describe-use-cases.ts';
-import {
-  type DiscoveryHooks,
-  type DiscoveryReport,
-  nextRunId,
-  type PreparedPrompt,
-  SAMPLE_MAX,
-} from './discovery-run.ts';
+import { type DiscoveryHooks, type DiscoveryReport, nextRunId, SAMPLE_MAX } from './discovery-run.ts';
 import { textOf } from './embed-prompts.ts';
 import { OperatorEdits } from './operator-edits.ts';
 import { trainClassifier } from './train-classifier.ts';
@@ -147,8 +141,7 @@ async function writeEdited(change: Change, options: ApplyEditsOptions): Promise<
     readSampledAssignments(db, { ...window, runId: base.runId }),
     countPrompts(db, window),
   ]);
-  const prepared: readonly PreparedPrompt[] = options.prepare?.(prompts) ?? prompts;
-  const labelled = prepared.map((prompt): LabelledPrompt => {
+  const labelled = prompts.map((prompt): LabelledPrompt => {
     const { foundUseCase: foundSlug = OTHER_USE_CASE, confidence } = known.get(prompt.promptHash) ?? {};
     const text = textOf(prompt);
     return {
@@ -201,7 +194,7 @@ function retrained(
   return trainClassifier(examples, { random: createRandom(seed), onEpoch }).classifier;
 }
 
-async function relabel(change: Change, { db, signal, prepare }: ApplyEditsOptions): Promise<void> {
+async function relabel(change: Change, { db, signal }: ApplyEditsOptions): Promise<void> {
   const { base, runId, found, before, edits } = change;
   const slugs = found.map(({ slug }) => slug);
   const born = edits.splits.map(({ slug }) => slug);
@@ -226,15 +219,12 @@ async function relabel(change: Change, { db, signal, prepare }: ApplyEditsOption
   await copyAssignments(db, relabelling);
   if (relabelling.byText.length === 0) return;
   for await (const rows of streamFoundPrompts(db, relabelling, signal)) {
-    const prompts = rows.map((row) => ({ ...row, requestCount: 1, userCount: 0 }));
-    const prepared: readonly PreparedPrompt[] = prepare?.(prompts) ?? prompts;
     await writeAssignments(
       db,
       runId,
-      rows.map(({ promptHash, foundUseCase, confidence }, at) => {
-        const prompt = prepared[at];
-        const text = prompt === undefined ? '' : textOf(prompt);
-        return { promptHash, foundUseCase, confidence, useCase: edits.shownSlug(foundUseCase, text) };
+      rows.map((row) => {
+        const { promptHash, foundUseCase, confidence } = row;
+        return { promptHash, foundUseCase, confidence, useCase: edits.shownSlug(foundUseCase, textOf(row)) };
       }),
     );
   }

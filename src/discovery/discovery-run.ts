@@ -1,21 +1,9 @@
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
-import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
 import type { Clustering } from './cluster-prompts.ts';
 import type { ClusterName } from './name-clusters.ts';
 
-/** A distinct prompt as it goes into a run. */
-export interface PreparedPrompt extends DistinctPrompt {
-  /** What is embedded and classified; the prompt with its context when left out. */
-  readonly text?: string;
-}
-
 /** What callers may put into a run; each is left out by default. */
 export interface DiscoveryHooks {
-  /**
-   * Looks at the prompts before they are embedded: templates, repeats, pasted text. One out for one in, in order,
-   * with the same hashes; called for the sample, and for each part of the log that is assigned.
-   */
-  readonly prepare?: ((prompts: readonly DistinctPrompt[]) => readonly PreparedPrompt[]) | undefined;
   /** Names use cases from their redacted texts, e.g. by a model; null leaves the offline name. One per use case, in order. */
   readonly nameBy?:
     | ((

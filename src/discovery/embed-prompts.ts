@@ -1,12 +1,11 @@
-import { classifiedText } from '../core/prompt-text.ts';
-import type { PreparedPrompt } from './discovery-run.ts';
+import { classifiedText, type PromptText } from '../core/prompt-text.ts';
 import type { Embedder } from './embedders/embedder.ts';
 
 const EMBED_BATCH = 512;
 
 /** What is embedded and classified of a prompt. */
-export function textOf(prompt: PreparedPrompt): string {
-  return prompt.text ?? classifiedText(prompt);
+export function textOf(prompt: PromptText): string {
+  return classifiedText(prompt);
 }
 
 /** A vector per text, in order, a batch at a time. */

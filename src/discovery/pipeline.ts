@@ -18,7 +18,6 @@ import {
   type DiscoveryHooks,
   type DiscoveryReport,
   nextRunId,
-  type PreparedPrompt,
   SAMPLE_MAX,
   type Step,
 } from './discovery-run.ts';
@@ -81,7 +80,7 @@ async function runSteps(options: PipelineOptions): Promise<DiscoveryRun | null> 
   const prompts = await readDistinctPrompts(db, sample);
   const past = await readPast(db, sample);
   const found = await discover(
-    options.prepare?.(prompts) ?? prompts,
+    prompts,
     { ...past, users: await readPromptUsers(db, sample), isShared: totals.userCount > 1 },
     options,
     step,
@@ -152,7 +151,7 @@ async function readPast(db: Database, sample: Parameters<typeof readPromptUsers>
 
 /** Everything that needs no store: vectors, clusters, identity, names, classifier. */
 async function discover(
-  prompts: readonly PreparedPrompt[],
+  prompts: readonly DistinctPrompt[],
   past: Past & {
     readonly users: ReadonlyMap<string, readonly string[]>;
     readonly isShared: boolean;

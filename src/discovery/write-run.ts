@@ -14,14 +14,14 @@ import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
 import { rebuildRollups } from '../store/rollups.ts';
 import { type Clustering, nearestCluster } from './cluster-prompts.ts';
 import type { LabelledPrompt } from './describe-use-cases.ts';
-import type { DiscoveryHooks, DiscoveryReport, Step } from './discovery-run.ts';
+import type { DiscoveryReport, Step } from './discovery-run.ts';
 import { embedAll, textOf } from './embed-prompts.ts';
 import type { Embedder } from './embedders/embedder.ts';
 import type { PreviousRun } from './identity-step.ts';
 import type { IdentityEvent } from './match-identity.ts';
 import type { OperatorEdits } from './operator-edits.ts';
 
-export interface WriteRunOptions extends Pick<DiscoveryHooks, 'prepare'> {
+export interface WriteRunOptions {
   readonly db: Database;
   readonly embedder: Embedder;
   readonly clock: () => number;
@@ -98,7 +98,7 @@ async function assignEverything(
     readonly runId: string;
     readonly fixed: ReadonlyMap<string, string>;
   },
-  { db, embedder, signal, clock, prepare }: WriteRunOptions,
+  { db, embedder, signal, clock }: WriteRunOptions,
   step: Step,
 ): Promise<void> {
   const { found, clustering, edits, runId, fixed } = run;
@@ -107,7 +107,7 @@ async function assignEverything(
   const { distinctCount } = await countPrompts(db, everything);
   let assignedCount = 0;
   for await (const part of readPromptParts(db, { ...everything, distinctCount })) {
-    const texts = (prepare?.(part) ?? part).map(textOf);
+    const texts = part.map(textOf);
     const vectors = await embedAll(embedder, texts, signal, (done) =>
       step('assigning', assignedCount + done, distinctCount),
     );
