@@ -81,12 +81,15 @@ export async function analyzeAndRank(
   context: { readonly signal: AbortSignal; readonly onProgress: Progress },
 ): Promise<Analysis> {
   const previousRunId = await currentRunId(bench.db);
-  const answer = await bench.analyzer.analyze(timeframe ?? bench.config.discovery.timeframe, context);
+  const window = timeframe ?? bench.config.discovery.timeframe;
+  const answer = await bench.analyzer.analyze(window, context);
   context.onProgress('ranking', 0, null);
   await bench.ranker.refreshAll();
   // The run before stays: a gateway that lags behind still labels by it.
   if (answer.runId !== previousRunId) await dropOldRuns(bench.db, [answer.runId, previousRunId]);
-  return answer;
+  // What is inefficient is asked again: only now is it known whom the ranking lets serve the new use cases.
+  const { routingPatterns } = await bench.analyzer.patterns(window);
+  return { ...answer, routingPatterns };
 }
 
 export interface ImportTask {
