@@ -76,6 +76,7 @@ const event = z.object({
 export const useCaseAnswer = z.object({
   slug: z.string(),
   name: z.string(),
+  description: z.string().nullable().describe('null where its words may not be shown'),
   theme: z.string().nullable(),
   isPinned: z.boolean(),
   keywords: z.array(z.string()),

@@ -125,8 +125,16 @@ export function mountUseCaseHistory(api: ApiServer, deps: ApiDeps): void {
       },
     },
     async ({ params }) => {
-      const { theme = null, isPinned = false, events, edits, ...detail } = await directory.get(params.slug);
-      return { ...detail, theme, isPinned, events: events.map(shownEvent), edits: edits.map(shownEdit) };
+      const known = await directory.get(params.slug);
+      const { description = null, theme = null, isPinned = false, events, edits, ...detail } = known;
+      return {
+        ...detail,
+        description,
+        theme,
+        isPinned,
+        events: events.map(shownEvent),
+        edits: edits.map(shownEdit),
+      };
     },
   );
 }

@@ -150,12 +150,14 @@ function listText({ categories }: Patterns): string {
 }
 
 function detailText(detail: Detail): string {
-  const { slug, name, theme, isPinned, redirectedFrom, keywords, examplePrompts, trend } = detail;
+  const { slug, name, description, theme, isPinned, redirectedFrom, keywords, examplePrompts, trend } =
+    detail;
   const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10);
   const pin = isPinned ? ', pinned' : '';
   return [
     `${slug}: ${name}${theme === undefined ? '' : ` (${theme})`}${pin}`,
     ...(redirectedFrom === null ? [] : [`  ${redirectedFrom} is called ${slug} now.`]),
+    ...(description === undefined ? [] : [`  ${description}`]),
     `  keywords: ${keywords.join(', ') || '–'}`,
     ...examplePrompts.map((prompt) => `  e.g. ${prompt.replace(/\s+/g, ' ').slice(0, 100)}`),
     '',

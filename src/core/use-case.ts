@@ -5,6 +5,8 @@ export interface UseCase {
   /** For people, e.g. "Food & Dining". */
   readonly name: string;
   readonly keywords: readonly string[];
+  /** What is asked, in a sentence or two; left out where its words may not be shown. */
+  readonly description?: string;
   readonly examplePrompts: readonly string[];
   /** Requests seen when it was discovered; 0 for a starter use case that nobody met yet. */
   readonly sampleCount: number;
@@ -15,6 +17,8 @@ export interface UseCase {
   readonly theme?: string;
   /** The operator wants it to live on whatever discovery finds. */
   readonly isPinned?: boolean;
+  /** No run found it: it is there because rows carry it, by a hand-written rule. */
+  readonly isByRule?: boolean;
 }
 
 /** Where a prompt goes that fits nothing: an honest answer, not a failure. */
@@ -30,7 +34,13 @@ const RESERVED_SLUGS: ReadonlySet<string> = new Set([
   'refresh',
   'diff',
   'rollback',
+  'release',
+  'versions',
+  'trends',
+  'trend',
+  'show',
   'latest',
+  'previous',
   'merge',
   'split',
   'all',

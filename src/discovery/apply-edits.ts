@@ -1,6 +1,7 @@
 import { TallyrankError } from '../core/errors.ts';
 import { LinearClassifier } from '../core/linear-classifier.ts';
 import type { Progress } from '../core/log.ts';
+import { classifiedText } from '../core/prompt-text.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
 import { createRandom } from '../stats/random.ts';
 import type { Database } from '../store/database.ts';
@@ -31,7 +32,7 @@ import { readUseCaseEdits, type UseCaseEdit } from '../store/queries/use-case-ed
 import { rebuildRollups } from '../store/rollups.ts';
 import { describeUseCases, type LabelledPrompt } from './describe-use-cases.ts';
 import { type DiscoveryHooks, type DiscoveryReport, nextRunId, SAMPLE_MAX } from './discovery-run.ts';
-import { textOf } from './embed-prompts.ts';
+
 import { OperatorEdits } from './operator-edits.ts';
 import { trainClassifier } from './train-classifier.ts';
 
@@ -143,7 +144,7 @@ async function writeEdited(change: Change, options: ApplyEditsOptions): Promise<
   ]);
   const labelled = prompts.map((prompt): LabelledPrompt => {
     const { foundUseCase: foundSlug = OTHER_USE_CASE, confidence } = known.get(prompt.promptHash) ?? {};
-    const text = textOf(prompt);
+    const text = classifiedText(prompt);
     return {
       ...prompt,
       text,
@@ -224,7 +225,12 @@ async function relabel(change: Change, { db, signal }: ApplyEditsOptions): Promi
       runId,
       rows.map((row) => {
         const { promptHash, foundUseCase, confidence } = row;
-        return { promptHash, foundUseCase, confidence, useCase: edits.shownSlug(foundUseCase, textOf(row)) };
+        return {
+          promptHash,
+          foundUseCase,
+          confidence,
+          useCase: edits.shownSlug(foundUseCase, classifiedText(row)),
+        };
       }),
     );
   }

@@ -37,9 +37,28 @@ describe('chooseK', () => {
     expect(curve.length).toBeGreaterThan(4);
   });
 
+  it('tells the subjects of a small log apart', async () => {
+    const { clusterCount } = await choose(vectorsAround(9, 20));
+    expect(clusterCount).toBeGreaterThanOrEqual(8);
+    expect(clusterCount).toBeLessThanOrEqual(9);
+  });
+
+  it('does not cut the few subjects of a small log to pieces', async () => {
+    const { clusterCount, curve } = await choose(vectorsAround(3, 50));
+    expect(clusterCount).toBeGreaterThanOrEqual(3);
+    expect(clusterCount).toBeLessThanOrEqual(5);
+    // Nor looks at numbers that leave a cluster a handful of prompts.
+    expect(Math.max(...curve.map((point) => point.clusterCount))).toBe(12);
+  });
+
   it('makes one cluster of a handful', async () => {
-    const { clusterCount } = await choose(vectorsAround(2, 5));
+    const { clusterCount } = await choose(vectorsAround(1, 6));
     expect(clusterCount).toBe(1);
+  });
+
+  it('tells few subjects of a large log apart', async () => {
+    const { clusterCount } = await choose(vectorsAround(2, 900));
+    expect(clusterCount).toBeLessThanOrEqual(4);
   });
 
   it('stops when its caller throws', async () => {

@@ -33,11 +33,15 @@ export interface ChooseKOptions {
 /** Nodes that centres are fitted to; the graph is judged with all of them. */
 const FITTED_COUNT = 4_000;
 const FIT_PASSES = 8;
-/** Steps of about a third, then finer where the number is decided: see {@link refine}. */
-const CANDIDATES = [2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150, 200, 260];
+/** Up to here every number is looked at: they cost little, and a small log has no others. */
+const EVERY_UP_TO = 16;
+/** Then steps of about a third, finer where the number is decided: see {@link refine}. */
+const STEPS = [20, 27, 36, 48, 64, 85, 113, 150, 200, 260];
+const CANDIDATES = [...Array.from({ length: EVERY_UP_TO - 1 }, (_, at) => at + 2), ...STEPS];
 /**
- * Nodes that a cluster has on average at least. Fewer, and a small log falls into the wordings of each use case:
- * then no model has the twenty requests anywhere that its ranking needs. More, and small logs hide what they hold.
+ * Nodes that a cluster has on average at least. Fewer, and a log falls into the wordings of each use case: then no
+ * model has the twenty requests anywhere that its ranking needs. More, and small logs hide what they hold: there
+ * sqrt(n) do, see {@link membersMin}.
  */
 const MEMBERS_MIN = 40;
 /**
@@ -50,6 +54,13 @@ const MEMBERS_MIN = 40;
  * to 0.015 serve them all.
  */
 const PLATEAU = 0.0125;
+/**
+ * Of the smallest graphs the smallest number this close to the best is taken: the resolution limit does not bite
+ * few nodes, and chance alone lets splits raise the modularity of a small graph (Guimera, Sales-Pardo and Amaral
+ * 2004, Physical Review E 70). Read off parts of CLINC150, BANKING77, Auto-J and benchmark questions of 100 to 1,600
+ * prompts and 5 to 40 labels: 0 to 0.01 serve alike.
+ */
+const PLATEAU_OF_SMALLEST = 0.005;
 /** Candidates beyond the plateau in a row that end the search. */
 const BEYOND_MAX = 1;
 /** Fits of the chosen number, of which the best is kept. */
@@ -59,8 +70,8 @@ const RESTARTS = 3;
  * How many use cases the data supports: k-means in the graph's spectral coordinates for a row of numbers, each
  * judged by the modularity that it gives the neighbour graph (Newman and Girvan 2004; White and Smyth 2005, "A
  * Spectral Clustering Approach To Finding Communities in Graphs", choose k in this way), the upper end of the
- * plateau taken. The coordinates' own measures do not serve: split-half stability and silhouette both go on
- * rising far beyond the truth there.
+ * plateau taken, of small logs the lower end. The coordinates' own measures do not serve: split-half stability and
+ * silhouette both go on rising far beyond the truth there.
  *
  * @param coordinates  unit rows, one a node
  */
@@ -71,7 +82,7 @@ export async function chooseK(graph: Graph, coordinates: Vectors, options: Choos
   const fitted = selectVectors(coordinates, order.slice(0, FITTED_COUNT));
   const candidates =
     options.clusterCount === undefined
-      ? CANDIDATES.filter((count) => count * MEMBERS_MIN <= coordinates.count)
+      ? CANDIDATES.filter((count) => count * membersMin(coordinates.count) <= coordinates.count)
       : [options.clusterCount];
   // One row of seeds for all numbers: their luck cancels out of the comparison, and they are drawn once.
   const seeds = seedCentroids(fitted, Math.min(fitted.count, Math.max(...candidates, 1)), random);
@@ -81,14 +92,29 @@ export async function chooseK(graph: Graph, coordinates: Vectors, options: Choos
     const { labels } = assignNearest(coordinates, centroids);
     return { centroids, modularity: computeModularity(graph, labels) };
   };
-  const curve = options.clusterCount === undefined ? await scan(candidates, judge, options) : [];
-  const chosen = Math.min(fitted.count, options.clusterCount ?? upperEnd(curve));
+  const plateau = plateauOf(coordinates.count);
+  const curve = options.clusterCount === undefined ? await scan(candidates, judge, plateau, options) : [];
+  const chosen = Math.min(fitted.count, options.clusterCount ?? endOf(curve, plateau));
   let best = judge(chosen);
   for (let restart = 1; restart < RESTARTS; restart++) {
     const other = judge(chosen, seedCentroids(fitted, chosen, random));
     if (other.modularity > best.modularity) best = other;
   }
   return { clusterCount: chosen, centroids: best.centroids, curve };
+}
+
+/**
+ * sqrt(n) up to {@link MEMBERS_MIN}, which 1,600 nodes reach. So there are sqrt(n) clusters at most, the usual bound
+ * (Pal and Bezdek 1995, IEEE Transactions on Fuzzy Systems 3).
+ */
+function membersMin(nodeCount: number): number {
+  return Math.min(MEMBERS_MIN, Math.sqrt(nodeCount));
+}
+
+/** Width of the plateau, growing with the graph until it is large; below 0 its lower end counts. */
+function plateauOf(nodeCount: number): number {
+  const size = Math.min(1, nodeCount / MEMBERS_MIN ** 2);
+  return PLATEAU * size - PLATEAU_OF_SMALLEST * (1 - size);
 }
 
 interface Fit {
@@ -103,6 +129,7 @@ function firstOf({ data, dims }: Vectors, count: number): Vectors {
 async function scan(
   candidates: readonly number[],
   judge: (clusterCount: number) => Fit,
+  plateau: number,
   { onCandidate }: ChooseKOptions,
 ): Promise<CurvePoint[]> {
   const curve: CurvePoint[] = [];
@@ -114,9 +141,9 @@ async function scan(
     curve.push({ clusterCount, modularity });
     best = Math.max(best, modularity);
     beyond = modularity < best - PLATEAU ? beyond + 1 : 0;
-    if (beyond > BEYOND_MAX) break;
+    if (beyond > BEYOND_MAX && clusterCount > EVERY_UP_TO) break;
   }
-  await refine(curve, judge, onCandidate);
+  await refine(curve, judge, plateau, onCandidate);
   return curve.sort((a, b) => a.clusterCount - b.clusterCount);
 }
 
@@ -124,9 +151,10 @@ async function scan(
 async function refine(
   curve: CurvePoint[],
   judge: (clusterCount: number) => Fit,
+  plateau: number,
   onCandidate: ChooseKOptions['onCandidate'],
 ): Promise<void> {
-  const end = upperEnd(curve);
+  const end = endOf(curve, plateau);
   const next = curve.find((point) => point.clusterCount > end)?.clusterCount;
   if (next === undefined || next - end < 2) return;
   await onCandidate?.(curve.length, curve.length + 1);
@@ -135,10 +163,12 @@ async function refine(
   curve.push({ clusterCount, modularity });
 }
 
-function upperEnd(curve: readonly CurvePoint[]): number {
-  const best = curve.reduce((most, point) => Math.max(most, point.modularity), 0);
-  return curve.reduce(
-    (chosen, point) => (point.modularity >= best - PLATEAU ? Math.max(chosen, point.clusterCount) : chosen),
-    1,
-  );
+/** The largest number on the plateau, or the smallest on one whose width is below 0. One cluster has modularity 0. */
+function endOf(curve: readonly CurvePoint[], plateau: number): number {
+  const points = [{ clusterCount: 1, modularity: 0 }, ...curve];
+  const best = Math.max(...points.map(({ modularity }) => modularity));
+  const counts = points
+    .filter(({ modularity }) => modularity >= best - Math.abs(plateau))
+    .map(({ clusterCount }) => clusterCount);
+  return plateau < 0 ? Math.min(...counts) : Math.max(...counts);
 }

@@ -15,9 +15,10 @@ const edit = (given: Partial<UseCaseEdit>): UseCaseEdit => ({
   changedBy: 'test',
   ...given,
 });
-const found = (slug: string, name: string, promptCount: number) => ({
+const found = (slug: string, name: string, promptCount: number, description: string | null = null) => ({
   slug,
   name,
+  description,
   promptCount,
   similarityMin: 0,
   centroid: Float32Array.of(1, 0),
@@ -91,6 +92,27 @@ describe('describeUseCases', () => {
       sampleCount: 0,
       typicalLength: null,
     });
+  });
+
+  it('describes a use case by its own words against those of the nearest one, or as a model did', () => {
+    const poems = ['sea', 'love', 'rain', 'war', 'trees', 'cats'].map((about) => `poem on the ${about}`);
+    const prompts = [...labelled('food', RECIPES, none), ...labelled('poems', poems, none)];
+    const users = new Map(prompts.map(({ promptHash }, at) => [promptHash, [`user-${at % 2}`]]));
+    const given = [found('food', 'Food', 6), found('poems', 'Poems', 6, 'People want verses.')];
+    const useCases = describeUseCases(prompts, options(none, { users, found: given }));
+    expect(useCases.map(({ description }) => description)).toEqual([
+      'Prompts about recipe, bread, cake and pasta. Nearest to it is Poems, about poem, cats and love.',
+      'People want verses.',
+    ]);
+  });
+
+  it('describes nothing in the words of too few people', () => {
+    const given = [found('food', 'Food', 6, 'Ann cooks.')];
+    const [food] = describeUseCases(
+      labelled('food', RECIPES, none),
+      options(none, { users: new Map(), found: given }),
+    );
+    expect(food?.description).toBeUndefined();
   });
 
   it('lists what fits nothing as "other", without a centre', () => {

@@ -3,6 +3,7 @@ import { OTHER_USE_CASE } from '../core/use-case.ts';
 import type { StoredUseCase } from '../store/queries/discovery-runs.ts';
 import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
 import type { FoundUseCase } from '../store/queries/found-use-cases.ts';
+import { cosineOf } from './match-identity.ts';
 import { nameClusters } from './name-clusters.ts';
 import type { OperatorEdits } from './operator-edits.ts';
 import { isFreeOfPersonalData, redact } from './redact.ts';
@@ -79,11 +80,39 @@ export function describeUseCases(
     };
   });
   const themes = computeThemes(useCases);
-  const themed = useCases.map((useCase) => {
+  const byModel = new Map(found.map(({ slug, description }) => [slug, description]));
+  const themed = useCases.map((useCase): StoredUseCase => {
     const theme = themes.get(useCase.slug);
-    return theme === undefined ? useCase : { ...useCase, theme };
+    // Where no words may be shown there are no keywords, and nobody's words make a description.
+    const hasWords = useCase.keywords.length > 0;
+    const description = hasWords ? (byModel.get(useCase.slug) ?? describeByWords(useCase, useCases)) : null;
+    return {
+      ...useCase,
+      ...(theme === undefined ? {} : { theme }),
+      ...(description === null ? {} : { description }),
+    };
   });
   return outside === undefined ? themed : [...themed, describeOther(outside, options)];
+}
+
+const DESCRIBED_KEYWORDS_MAX = 4;
+
+/** What its prompts speak of, and what the use case nearest to it speaks of instead. */
+function describeByWords(useCase: StoredUseCase, all: readonly StoredUseCase[]): string {
+  const own = useCase.keywords.slice(0, DESCRIBED_KEYWORDS_MAX);
+  const about = `Prompts about ${listed(own)}.`;
+  const [nearest] = all
+    .filter(({ slug, centroid }) => slug !== useCase.slug && centroid.length === useCase.centroid.length)
+    .map((other) => ({ other, similarity: cosineOf(other.centroid, useCase.centroid) }))
+    .sort((a, b) => b.similarity - a.similarity);
+  const others = nearest?.other.keywords.filter((word) => !useCase.keywords.includes(word)) ?? [];
+  if (nearest === undefined || others.length === 0) return about;
+  return `${about} Nearest to it is ${nearest.other.name}, about ${listed(others.slice(0, DESCRIBED_KEYWORDS_MAX - 1))}.`;
+}
+
+/** "a, b and c". */
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
 /** "Other" is listed like a use case, so that its share is seen; it has no centre. */

@@ -1,28 +1,51 @@
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
 import type { Clustering } from './cluster-prompts.ts';
 import type { ClusterName } from './name-clusters.ts';
+import type { RepeatsReport } from './repeats-report.ts';
 
 /** What callers may put into a run; each is left out by default. */
 export interface DiscoveryHooks {
-  /** Names use cases from their redacted texts, e.g. by a model; null leaves the offline name. One per use case, in order. */
-  readonly nameBy?:
-    | ((
-        useCases: readonly (ClusterName & { readonly texts: readonly string[] })[],
-      ) => Promise<readonly (string | null)[]>)
-    | undefined;
+  /** Words names and descriptions, e.g. by a model: one answer per use case, in order; null leaves what words made. */
+  readonly nameBy?: UseCaseNamer | undefined;
+}
+
+export type UseCaseNamer = (
+  useCases: readonly UnnamedUseCase[],
+  onProgress: (done: number, total: number) => void,
+) => Promise<readonly (GivenName | null)[]>;
+
+export interface UnnamedUseCase extends ClusterName {
+  /** Redacted, the most typical first. */
+  readonly texts: readonly string[];
+  /** False where it keeps the name that it has, or may not be shown: then it is there to be told apart from. */
+  readonly isWanted: boolean;
+}
+
+export interface GivenName {
+  readonly name: string;
+  /** Two sentences at most. */
+  readonly description: string;
 }
 
 /** What a run says of itself; stored with it as JSON. */
 export interface DiscoveryReport {
   readonly embedder: string;
+  /** Which embedder it is and why, in a sentence. */
+  readonly embedderReason: string;
+  /** Vectors that were computed; the others were in the store. */
+  readonly embeddedCount: number;
   readonly seed: number;
   readonly requestCount: number;
   readonly distinctPromptCount: number;
-  /** Distinct prompts that were clustered. */
+  /** Distinct prompts that were looked at, an even sample where there are too many. */
   readonly sampledCount: number;
+  /** Those of them that were clustered: of a template only the square root of its prompts. */
+  readonly clusteredCount: number;
+  /** What programs ask: texts with slots, and texts that come by the clock. */
+  readonly repeats: RepeatsReport;
   /** Use cases shown, without "other". */
   readonly useCaseCount: number;
-  /** Share of clustered prompts that fit no use case. */
+  /** Share of the sampled prompts that fit no use case. */
   readonly otherShare: number;
   /** How well each number of clusters fits: how the number was chosen. */
   readonly modularityCurve: Clustering['curve'];

@@ -236,8 +236,21 @@ function meanDirection(vectors: readonly Float32Array[], dims: number): Float32A
 
 /** Slug and name of each centre, and what became of the use cases before. */
 export interface NamedIdentity {
-  readonly names: readonly { readonly slug: string; readonly name: string }[];
+  readonly names: readonly Pick<FoundUseCase, 'slug' | 'name' | 'description'>[];
   readonly events: readonly IdentityEvent[];
+}
+
+/** Per centre: whether it continues a use case whose name still fits, and so keeps it. */
+export function withFittingNames(
+  { slugs }: MatchedClustering,
+  made: readonly ClusterName[],
+  previous: PreviousRun | null,
+): boolean[] {
+  return slugs.map((slug, at) => {
+    const old = previous?.useCases.find((useCase) => useCase.slug === slug);
+    const own = made[at];
+    return old !== undefined && own !== undefined && isStillFitting(old, own);
+  });
 }
 
 /**
@@ -247,11 +260,11 @@ export interface NamedIdentity {
  */
 export function nameIdentities(
   matched: MatchedClustering,
-  made: readonly ClusterName[],
+  made: readonly (ClusterName & { readonly description?: string })[],
   previous: PreviousRun | null,
   edits: OperatorEdits,
 ): NamedIdentity {
-  const before = new Map(previous?.useCases.map(({ slug, name }) => [slug, name]));
+  const before = new Map(previous?.useCases.map((useCase) => [useCase.slug, useCase]));
   const continued = matched.slugs.filter((slug) => slug !== null);
   const taken = new Set<string>([...continued, ...edits.givenSlugs, 'other']);
   const slugs = matched.slugs.map((slug, at) => {
@@ -265,27 +278,37 @@ export function nameIdentities(
     slugs: slugs.map((slug, at) => matched.slugs[at] ?? (before.has(slug) ? slug : null)),
   };
   const titles = new Set<string>();
-  const names = slugs.map((slug) => ({ slug, name: '' }));
+  const names: NamedIdentity['names'][number][] = slugs.map((slug) => ({
+    slug,
+    name: '',
+    description: null,
+  }));
   // Names that stay are given first: a new use case has to find another.
   const order = Array.from(slugs.keys()).sort(
     (a, b) => Number(match.slugs[a] === null) - Number(match.slugs[b] === null) || a - b,
   );
   for (const at of order) {
     const slug = slugs[at] ?? '';
-    const own = made[at] ?? { name: slug, slug, keywords: [] };
+    const own: (typeof made)[number] = made[at] ?? { name: slug, slug, keywords: [] };
     const old = match.slugs[at] === null ? undefined : before.get(slug);
-    const wanted = old !== undefined && isStillFitting(old, own) ? old : own.name;
-    const name = unusedName(wanted, own.keywords, titles);
+    const wanted = old !== undefined && isStillFitting(old, own) ? old : own;
+    const name = unusedName(wanted.name, own.keywords, titles);
     titles.add(name.toLowerCase());
-    names[at] = { slug, name };
+    names[at] = { slug, name, description: wanted.description ?? null };
   }
   return { names, events: identityEvents(matched.previousSlugs, slugs, match, matched.kept) };
 }
 
-function isStillFitting(oldName: string, { name, keywords }: ClusterName): boolean {
+/** A model's title may have words of its own, which its description then explains. */
+function isStillFitting(
+  old: Pick<FoundUseCase, 'name' | 'description'>,
+  { name, keywords }: ClusterName,
+): boolean {
   const now = new Set([name, ...keywords].flatMap(stemsOf));
   // A cluster without keywords is too small to say that its name is wrong.
-  return keywords.length === 0 || stemsOf(oldName).some((stem) => now.has(stem));
+  return (
+    keywords.length === 0 || stemsOf(`${old.name} ${old.description ?? ''}`).some((stem) => now.has(stem))
+  );
 }
 
 /** Words by their first five letters, which is enough to see that "recipes" and "recipe" are one. */

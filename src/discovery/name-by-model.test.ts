@@ -43,9 +43,8 @@ describe('nameByModel', () => {
       {
         name: 'Request order refunds',
         description: 'People want money back. They ask when it comes.',
-        isByModel: true,
       },
-      { name: 'Write short poems', description: 'Poems are wanted.', isByModel: true },
+      { name: 'Write short poems', description: 'Poems are wanted.' },
     ]);
     expect(callCount).toBe(2);
   });
@@ -77,7 +76,7 @@ describe('nameByModel', () => {
     ['words that no two members have', good('Visit evil shop'), 'ungrounded'],
   ])('keeps the offline name on %s', async (_what, answer, fault) => {
     const { names, callCount, fallbackCounts } = await nameByModel([refunds], scripted([answer]));
-    expect(names).toEqual([{ name: 'Refund Order', description: null, isByModel: false }]);
+    expect(names).toEqual([{ name: 'Refund Order', description: null }]);
     expect(fallbackCounts).toMatchObject({ [fault]: 1 });
     expect(callCount).toBe(2);
   });
@@ -107,14 +106,14 @@ describe('nameByModel', () => {
     const away = await nameByModel(five, scripted([new Error('away')]));
     expect(away).toMatchObject({ callCount: 3, fallbackCounts: { failed: 3, budget: 2 } });
     const slow = await nameByModel([poems], { ...scripted([null]), timeoutMs: 5 });
-    expect(slow.names[0]).toMatchObject({ name: 'Poem Verse', isByModel: false });
+    expect(slow.names[0]).toMatchObject({ name: 'Poem Verse', description: null });
   });
 
   it('keeps to its budget of calls', async () => {
     const model = scripted([good('Write short poems')]);
     const { callCount, names } = await nameByModel([poems, refunds], { ...model, callsMax: 1 });
     expect(callCount).toBe(1);
-    expect(names.map(({ isByModel }) => isByModel)).toEqual([true, false]);
+    expect(names.map(({ description }) => description !== null)).toEqual([true, false]);
   });
 
   it('stops when it is told to', async () => {
@@ -132,15 +131,33 @@ describe('nameByModel', () => {
 });
 
 describe('modelNamer', () => {
+  const found = [refunds, { ...refunds, members: ['cancel my order today'], name: 'Cancel' }, poems].map(
+    ({ members, keywords, name }) => ({ name, slug: name, keywords, texts: members, isWanted: true }),
+  );
+  const ignore = (): void => undefined;
+
   it('contrasts a use case with those that share its words, and leaves a name that is not mended', async () => {
-    const model = scripted([good('Request order refunds'), 'no JSON', 'no JSON', good('Write short poems')]);
-    const found = [refunds, { ...refunds, members: ['cancel my order today'], name: 'Cancel' }, poems].map(
-      ({ members, keywords, name }) => ({ name, keywords, texts: members }),
-    );
-    expect(await modelNamer(model)(found)).toEqual(['Request order refunds', null, 'Write short poems']);
+    const model = scripted([
+      good('Request order refunds'),
+      'no JSON',
+      'no JSON',
+      good('Write short poems', 'Poems are wanted.'),
+    ]);
+    expect(await modelNamer(model)(found, ignore)).toEqual([
+      { name: 'Request order refunds', description: 'People want money back. They ask when it comes.' },
+      null,
+      { name: 'Write short poems', description: 'Poems are wanted.' },
+    ]);
     const [prompt = ''] = model.prompts;
     const outside = prompt.slice(prompt.indexOf('NOT in the group'));
     expect(outside.indexOf('cancel my order today')).toBeGreaterThan(0);
     expect(outside.indexOf('cancel my order today')).toBeLessThan(outside.indexOf('a poem for my mother'));
+  });
+
+  it('asks nothing for what keeps its name, and gives that name to nobody else', async () => {
+    const model = scripted([good('Refund Order'), good('Write short poems')]);
+    const kept = found.map((useCase, at) => ({ ...useCase, isWanted: at > 0 }));
+    expect(await modelNamer(model)(kept, ignore)).toMatchObject([null, null, { name: 'Write short poems' }]);
+    expect(model.prompts).toHaveLength(2);
   });
 });

@@ -1,4 +1,6 @@
 import type { Logger } from '../core/log.ts';
+import { type CompletionChoice, completeChat } from './complete-chat.ts';
+import type { UseCaseNamer } from './discovery-run.ts';
 import { redact } from './redact.ts';
 
 /** A use case to be named, with the name that it has without a model. */
@@ -14,9 +16,8 @@ export interface NameableUseCase {
 
 export interface ModelName {
   readonly name: string;
-  /** Two sentences at most; null without a model's answer. */
+  /** Two sentences at most; null where the model gave no name that serves. */
   readonly description: string | null;
-  readonly isByModel: boolean;
 }
 
 export interface ModelNames {
@@ -33,6 +34,8 @@ export type NamingFault = 'failed' | 'malformed' | 'unfit' | 'ungrounded' | 'tak
 export interface NamingOptions {
   /** Asks the model; stops when `signal` fires. */
   readonly complete: (prompt: string, signal: AbortSignal) => Promise<string>;
+  /** Names that other use cases have already. */
+  readonly takenNames?: readonly string[] | undefined;
   /** Calls for all use cases together; default 200. */
   readonly callsMax?: number | undefined;
   /** For one call; default a minute: a local model is loaded in this time. */
@@ -70,7 +73,7 @@ export async function nameByModel(
   useCases: readonly NameableUseCase[],
   options: NamingOptions,
 ): Promise<ModelNames> {
-  const { signal, onProgress, logger } = options;
+  const { signal, onProgress, logger, takenNames = [] } = options;
   const caller = new Caller(options);
   const fallbackCounts: Record<NamingFault, number> = {
     failed: 0,
@@ -81,7 +84,9 @@ export async function nameByModel(
     budget: 0,
   };
   const names: ModelName[] = [];
-  const taken = new Set(useCases.map(({ name }) => name.toLowerCase()));
+  const taken = new Set(
+    [...takenNames, ...useCases.map(({ name }) => name)].map((name) => name.toLowerCase()),
+  );
   for (const [at, useCase] of useCases.entries()) {
     signal?.throwIfAborted();
     onProgress?.(at, useCases.length);
@@ -91,9 +96,9 @@ export async function nameByModel(
       typeof answer === 'string' ? answer : taken.has(answer.title.toLowerCase()) ? 'taken' : null;
     if (typeof answer === 'string' || fault !== null) {
       fallbackCounts[fault ?? 'failed']++;
-      names.push({ name: useCase.name, description: null, isByModel: false });
+      names.push({ name: useCase.name, description: null });
     } else {
-      names.push({ name: answer.title, description: answer.description, isByModel: true });
+      names.push({ name: answer.title, description: answer.description });
     }
     taken.add((names[at]?.name ?? '').toLowerCase());
   }
@@ -102,40 +107,41 @@ export async function nameByModel(
   return { names, callCount: caller.callCount, fallbackCounts };
 }
 
-/** A use case as the pipeline hands it over for its name. */
-export interface FoundUseCase {
-  readonly name: string;
-  readonly keywords: readonly string[];
-  /** Its texts, the most typical first. */
-  readonly texts: readonly string[];
-}
-
 /** Use cases whose texts are shown as "not in the group", and texts of each. */
 const NEIGHBOUR_COUNT = 3;
 const NEIGHBOUR_TEXTS = Math.floor(SAMPLES_MAX / NEIGHBOUR_COUNT);
 /** Texts whose words say how near two use cases are. */
 const COMPARED_TEXTS_MAX = 100;
 
-/**
- * The pipeline's hook for names: contrasts each use case with the three that share most words with it. null
- * leaves the offline name.
- */
-export function modelNamer(
-  options: NamingOptions,
-): (useCases: readonly FoundUseCase[]) => Promise<readonly (string | null)[]> {
-  return async (useCases) => {
+/** The pipeline's hook for names: contrasts each use case with the three that share most words with it. */
+export function modelNamer(options: Omit<NamingOptions, 'onProgress' | 'takenNames'>): UseCaseNamer {
+  return async (useCases, onProgress) => {
     const vocabularies = useCases.map(({ texts }) => vocabularyOf(texts.slice(0, COMPARED_TEXTS_MAX)));
-    const nameable = useCases.map(({ name, keywords, texts }, at) => ({
-      name,
-      keywords,
-      members: texts,
-      neighbours: nearestTo(at, vocabularies).flatMap(
+    const wanted = [...useCases.keys()].filter((at) => useCases[at]?.isWanted);
+    const nameable = wanted.map((at): NameableUseCase => {
+      const { name = '', keywords = [], texts = [] } = useCases[at] ?? {};
+      const neighbours = nearestTo(at, vocabularies).flatMap(
         (other) => useCases[other]?.texts.slice(0, NEIGHBOUR_TEXTS) ?? [],
-      ),
-    }));
-    const { names } = await nameByModel(nameable, options);
-    return names.map(({ name, isByModel }) => (isByModel ? name : null));
+      );
+      return { name, keywords, members: texts, neighbours };
+    });
+    const takenNames = useCases.filter(({ isWanted }) => !isWanted).map(({ name }) => name);
+    const { names } = await nameByModel(nameable, { ...options, takenNames, onProgress });
+    const given = new Map(wanted.map((at, n) => [at, names[n]]));
+    return useCases.map((_, at) => {
+      const { name = '', description = null } = given.get(at) ?? {};
+      return description === null ? null : { name, description };
+    });
   };
+}
+
+/** The namer that asks a chat model; undefined without one. */
+export function namerOf(
+  choice: CompletionChoice | undefined,
+  context: Pick<NamingOptions, 'signal' | 'logger'>,
+): UseCaseNamer | undefined {
+  if (choice === undefined) return undefined;
+  return modelNamer({ ...context, complete: (prompt, signal) => completeChat(choice, prompt, signal) });
 }
 
 /** Share of texts that hold a stem. */

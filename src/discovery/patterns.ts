@@ -5,21 +5,13 @@ import { OTHER_USE_CASE, STARTER_RUN_ID, type UseCase } from '../core/use-case.t
 import type { Database } from '../store/database.ts';
 import { readPromptUsers } from '../store/queries/assignments.ts';
 import { readActiveRun, readUseCaseShares, type UseCaseShare } from '../store/queries/discovery-runs.ts';
-import {
-  countPrompts,
-  type DistinctPrompt,
-  readDistinctPrompts,
-  readRepeatedPrompts,
-} from '../store/queries/distinct-prompts.ts';
-import {
-  type EvidenceRow,
-  readQualityEvidence,
-  readRankingEvidence,
-} from '../store/queries/ranking-evidence.ts';
-import { readLatestPublished, readUseCasesOfRun } from '../store/queries/snapshots.ts';
+import { countPrompts, type DistinctPrompt, readDistinctPrompts } from '../store/queries/distinct-prompts.ts';
+import { type EvidenceRow, readRankingEvidence } from '../store/queries/ranking-evidence.ts';
+import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
 import { clipExample, mayShowTexts } from './describe-use-cases.ts';
 import type { DiscoveryReport } from './discovery-run.ts';
-import { findInefficiencies, type Inefficiency } from './inefficiencies.ts';
+import type { Inefficiency } from './inefficiencies/inefficiency.ts';
+import type { InefficiencyMemory } from './inefficiencies/inefficiency-memory.ts';
 import { type DriftAnswer, readDrift } from './read-drift.ts';
 import { redact } from './redact.ts';
 
@@ -80,35 +72,35 @@ export interface Analysis {
 /** Prompts that keywords are counted on when there is no run; a sample of more says the same. */
 const KEYWORD_SAMPLE_MAX = 5_000;
 const STARTER_EXAMPLES_MAX = 5;
-const REPEATS_MIN = 5;
 
 /** What the current use cases saw in a window: who was asked what, what is inefficient, and whether it changed. */
 export async function readAnalysis(
   db: Database,
   window: Timeframe,
-  { note, signal }: { readonly note: string | null; readonly signal: AbortSignal | undefined },
+  {
+    note,
+    signal,
+    inefficiencies,
+  }: {
+    readonly note: string | null;
+    readonly signal: AbortSignal | undefined;
+    readonly inefficiencies: InefficiencyMemory;
+  },
 ): Promise<Analysis> {
   const run = await readActiveRun(db);
   const runId = run?.runId ?? STARTER_RUN_ID;
   const scope = { runId, from: window.from, to: window.to };
-  const [rows, quality, repeated, shares, drift, published] = await Promise.all([
+  const [rows, shares, drift] = await Promise.all([
     readRankingEvidence(db, scope),
-    readQualityEvidence(db, scope),
-    readRepeatedPrompts(db, { ...window, signal, repeatsMin: REPEATS_MIN }),
     readUseCaseShares(db, scope),
     readDrift(db, window),
-    readLatestPublished(db),
   ]);
-  // A ranking of another run speaks of other use cases.
-  const rankings = published?.runId === runId ? published.rankings : [];
+  const found = await inefficiencies.read(db, { ...scope, signal }, rows);
   const useCases = run === null ? await starterUseCases(db, window) : await readUseCasesOfRun(db, runId);
   return {
     runId,
     categories: toCategories(useCases, rows, shares),
-    routingPatterns: {
-      byModel: usageByModel(rows),
-      inefficiencies: findInefficiencies({ rows, feedback: sumFeedback(quality), repeated, rankings }),
-    },
+    routingPatterns: { byModel: usageByModel(rows), inefficiencies: found },
     drift,
     report: {
       ...(run === null ? {} : (run.report as DiscoveryReport)),
@@ -213,24 +205,4 @@ function usageByModel(rows: readonly EvidenceRow[]): Record<string, ModelUsage> 
     };
   }
   return usage;
-}
-
-function sumFeedback(
-  rows: readonly { useCase: string; modelId: string; feedbackCount: number; feedbackSum: number }[],
-): { useCase: string; modelId: string; feedbackCount: number; feedbackSum: number }[] {
-  const sums = new Map<
-    string,
-    { useCase: string; modelId: string; feedbackCount: number; feedbackSum: number }
-  >();
-  for (const { useCase, modelId, feedbackCount, feedbackSum } of rows) {
-    const key = `${useCase}\n${modelId}`;
-    const known = sums.get(key);
-    sums.set(key, {
-      useCase,
-      modelId,
-      feedbackCount: feedbackCount + (known?.feedbackCount ?? 0),
-      feedbackSum: feedbackSum + (known?.feedbackSum ?? 0),
-    });
-  }
-  return [...sums.values()];
 }

@@ -1,3 +1,4 @@
+import { mayShowTexts } from './describe-use-cases.ts';
 import type { Repeats } from './repeats.ts';
 import type { ScheduledPrompt } from './scheduled-prompts.ts';
 
@@ -5,8 +6,8 @@ import type { ScheduledPrompt } from './scheduled-prompts.ts';
 export interface RepeatsReport {
   /** Most requests first; redacted. */
   readonly templates: readonly {
-    /** "what is <number> plus <number>?" */
-    readonly template: string;
+    /** "what is <number> plus <number>?"; null where too few people stand behind it to show its words. */
+    readonly template: string | null;
     /** Distinct prompts made from it. */
     readonly promptCount: number;
     readonly requestCount: number;
@@ -21,13 +22,16 @@ export interface RepeatsReport {
 /** A report is read by people. */
 const LISTED_MAX = 20;
 
-export function reportRepeats(
-  { templates }: Pick<Repeats, 'templates'>,
-  scheduled: readonly ScheduledPrompt[],
-): RepeatsReport {
+export function reportRepeats({ templates }: Pick<Repeats, 'templates'>, asked: Asked): RepeatsReport {
+  const { prompts, scheduled } = asked;
   return {
     templates: templates.slice(0, LISTED_MAX).map(({ template, members, requestCount }) => ({
-      template,
+      template: mayShowTexts(
+        members.flatMap((at) => prompts[at] ?? []),
+        asked,
+      )
+        ? template
+        : null,
       promptCount: members.length,
       requestCount,
     })),
@@ -38,3 +42,9 @@ export function reportRepeats(
     scheduledRequestCount: scheduled.reduce((sum, { requestCount }) => sum + requestCount, 0),
   };
 }
+
+/** The prompts that the templates point into, who asked them, and what a clock asks. */
+type Asked = Parameters<typeof mayShowTexts>[1] & {
+  readonly prompts: Parameters<typeof mayShowTexts>[0];
+  readonly scheduled: readonly ScheduledPrompt[];
+};

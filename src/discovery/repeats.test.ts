@@ -11,16 +11,13 @@ const letter = (city: string, name: string): string =>
   'with a hotel near the centre, breakfast, and one evening at the opera. Keep it under one page.';
 
 describe('findTemplates', () => {
-  it('finds one text with other values, and lets one prompt stand for all of them', () => {
+  it('finds one text with other values, and lets the square root of its prompts stand for it', () => {
     const sums = Array.from({ length: 100 }, (_, at) => `What is ${at} plus ${2 * at}?`);
-    const { templates, templateOf, representatives, weights } = findTemplates(
-      asked([...sums, 'How do I boil an egg?']),
-    );
+    const { templates, templateOf, clustered } = findTemplates(asked([...sums, 'How do I boil an egg?']));
     expect(templates).toMatchObject([
       { template: 'what is <number> plus <number>?', representative: 0, requestCount: 100 },
     ]);
-    expect([...representatives]).toEqual([0, 100]);
-    expect([...weights]).toEqual([10, 1]);
+    expect([...clustered]).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
     expect(templateOf[57]).toBe(0);
     expect(templateOf[100]).toBe(-1);
   });
@@ -65,7 +62,7 @@ describe('findTemplates', () => {
   it('gives the same answer for the same prompts, and none for none', () => {
     const prompts = asked(CITIES.map((city) => letter(city, 'Bo')));
     expect(findTemplates(prompts)).toEqual(findTemplates(prompts));
-    expect(findTemplates([])).toMatchObject({ templates: [], representatives: new Int32Array(0) });
+    expect(findTemplates([])).toMatchObject({ templates: [], clustered: new Int32Array(0) });
   });
 
   it('stays bounded when ten thousand texts are nearly one', () => {
@@ -77,18 +74,33 @@ describe('findTemplates', () => {
     const prompts = Array.from({ length: 10_000 }, () =>
       letter(words[random.int(300)] ?? '', words[random.int(300)] ?? ''),
     );
-    const { templates, representatives } = findTemplates(asked(prompts));
+    const { templates, clustered } = findTemplates(asked(prompts));
     expect(templates[0]?.members.length).toBeGreaterThan(9_900);
-    expect(representatives.length).toBeLessThan(100);
+    expect(clustered.length).toBeLessThan(200);
   });
 });
 
 describe('spreadOverMembers', () => {
-  it('gives every prompt what was found for the one that stood for it', () => {
-    const sums = [1, 2, 3, 4, 5].map((n) => `What is ${n} plus 7?`);
+  it('gives every prompt of a template what most of those that stood for it got', () => {
+    const sums = Array.from({ length: 400 }, (_, n) => `What is ${n} plus 7?`);
     const repeats = findTemplates(asked(['How do I boil an egg?', ...sums, 'Who wrote Faust?']));
-    expect([...repeats.representatives]).toEqual([0, 1, 6]);
-    expect([...spreadOverMembers(repeats, Int32Array.of(8, 9, -1))]).toEqual([8, 9, 9, 9, 9, 9, -1]);
-    expect(spreadOverMembers(repeats, Float32Array.of(0.5, 1, 0))).toBeInstanceOf(Float32Array);
+    expect(repeats.clustered).toHaveLength(22);
+    const spread = spreadOverMembers(repeats, {
+      labels: Int32Array.of(8, ...new Array<number>(20).fill(9), -1),
+      similarities: Float32Array.of(0.5, ...new Array<number>(20).fill(1), 0),
+    });
+    expect([spread.labels[0], spread.labels[401]]).toEqual([8, -1]);
+    expect(new Set(spread.labels.slice(1, 401))).toEqual(new Set([9]));
+    expect([spread.similarities[0], spread.similarities[333]]).toEqual([0.5, 1]);
+  });
+
+  it('lets no single one of a template stray', () => {
+    const sums = Array.from({ length: 9 }, (_, n) => `What is ${n} plus 7?`);
+    const repeats = findTemplates(asked(sums));
+    const spread = spreadOverMembers(repeats, {
+      labels: Int32Array.of(4, 4, -1, 4, 5, 4, 4, 4, 4),
+      similarities: new Float32Array(9).fill(0.5),
+    });
+    expect(new Set(spread.labels)).toEqual(new Set([4]));
   });
 });

@@ -12,7 +12,7 @@ export interface RepeatablePrompt {
 export interface PromptTemplate {
   /** The text with slots, redacted and cut: "Write a summary of <quote> in <number> words". */
   readonly template: string;
-  /** Position of the prompt that stands for all of them. */
+  /** Position of the most typical one. */
   readonly representative: number;
   /** Positions of all of them, the representative's included, ascending. */
   readonly members: readonly number[];
@@ -23,18 +23,18 @@ export interface Repeats {
   readonly templates: readonly PromptTemplate[];
   /** Per prompt: its template, or -1. */
   readonly templateOf: Int32Array;
-  /** Positions to cluster, ascending: every prompt of no template, and one per template. */
-  readonly representatives: Int32Array;
   /**
-   * Per representative: how many prompts it counts for, 1 for a prompt of no template and the square root of
-   * the members for a template. A template of 4,000 prompts weighs like 63: it is seen, and cannot become a use
-   * case by volume alone.
+   * Positions to cluster, ascending: every prompt of no template, and the square root of the members of each
+   * template (ten at least, where it has so many). A template of 4,000 prompts counts like 64: it is seen, and
+   * cannot become a use case by volume alone.
    */
-  readonly weights: Float32Array;
+  readonly clustered: Int32Array;
 }
 
 /** Fewer of a kind are people who ask alike. */
 const MEMBERS_MIN = 5;
+/** So few are no volume yet: a new template in a small log is as new as anything else. */
+const STAND_INS_MIN = 10;
 /** Shorter texts are alike by chance: "what is <number> + <number>" is one question, "what is x" is many. */
 const FIXED_TOKENS_MIN = 2;
 /** Near-duplicates need more: "how do i cancel my order" and "… my flight" are two questions. */
@@ -87,44 +87,53 @@ export function findTemplates(
     .filter((group) => group.length >= MEMBERS_MIN)
     .map((group) => toTemplate(prompts, group))
     .sort((a, b) => b.requestCount - a.requestCount || a.representative - b.representative);
-  return withRepresentatives(prompts.length, templates);
+  return withClustered(prompts.length, templates);
 }
 
 /**
- * What was found for each representative (a label, a similarity), for every prompt: members of a template get
- * that of the prompt that stood for them.
+ * What was found for the clustered prompts, for every prompt: all members of a template get what most of those
+ * that were clustered for it got, so that one text has one use case.
  *
- * @param ofRepresentatives  in the order of `repeats.representatives`
+ * @param found  in the order of `repeats.clustered`
  */
-export function spreadOverMembers<Values extends Int32Array | Float32Array>(
-  { templates, templateOf, representatives }: Repeats,
-  ofRepresentatives: Values,
-): Values {
-  const spread = new (ofRepresentatives.constructor as new (length: number) => Values)(templateOf.length);
-  representatives.forEach((at, n) => {
-    const value = ofRepresentatives[n] as number;
-    for (const member of templates[templateOf[at] as number]?.members ?? [at]) spread[member] = value;
+export function spreadOverMembers(
+  { templates, templateOf, clustered }: Repeats,
+  found: { readonly labels: Int32Array; readonly similarities: Float32Array },
+): { labels: Int32Array; similarities: Float32Array } {
+  const labels = new Int32Array(templateOf.length);
+  const similarities = new Float32Array(templateOf.length);
+  const votes = templates.map(() => new Map<number, { count: number; similarity: number }>());
+  clustered.forEach((at, n) => {
+    const [label, similarity] = [found.labels[n] as number, found.similarities[n] as number];
+    labels[at] = label;
+    similarities[at] = similarity;
+    const ofTemplate = votes[templateOf[at] as number];
+    ofTemplate?.set(label, { count: (ofTemplate.get(label)?.count ?? 0) + 1, similarity });
   });
-  return spread;
+  templates.forEach(({ members }, number) => {
+    const [winner] = [...(votes[number] ?? [])].sort((a, b) => b[1].count - a[1].count);
+    if (winner === undefined) return;
+    for (const member of members) {
+      labels[member] = winner[0];
+      similarities[member] = winner[1].similarity;
+    }
+  });
+  return { labels, similarities };
 }
 
-function withRepresentatives(promptCount: number, templates: readonly PromptTemplate[]): Repeats {
+function withClustered(promptCount: number, templates: readonly PromptTemplate[]): Repeats {
   const templateOf = new Int32Array(promptCount).fill(-1);
-  templates.forEach(({ members }, number) => {
+  const standIns = new Set<number>();
+  templates.forEach(({ representative, members }, number) => {
     for (const at of members) templateOf[at] = number;
+    standIns.add(representative);
+    const count = Math.max(Math.min(STAND_INS_MIN, members.length), Math.ceil(Math.sqrt(members.length)));
+    for (let n = 0; n < count; n++) {
+      standIns.add(members[Math.floor((n * members.length) / count)] as number);
+    }
   });
-  const kept = [...templateOf.keys()].filter((at) => {
-    const number = templateOf[at] as number;
-    return number < 0 || templates[number]?.representative === at;
-  });
-  return {
-    templates,
-    templateOf,
-    representatives: Int32Array.from(kept),
-    weights: Float32Array.from(kept, (at) =>
-      Math.sqrt(templates[templateOf[at] as number]?.members.length ?? 1),
-    ),
-  };
+  const clustered = [...templateOf.keys()].filter((at) => (templateOf[at] as number) < 0 || standIns.has(at));
+  return { templates, templateOf, clustered: Int32Array.from(clustered) };
 }
 
 /** Joins prompts of the same words and slots, whatever stands in the slots. */

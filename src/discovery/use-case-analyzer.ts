@@ -5,14 +5,18 @@ import type { Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { parseTimeframe, type Timeframe } from '../core/timeframe.ts';
 import { STARTER_RUN_ID } from '../core/use-case.ts';
+import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import type { Database } from '../store/database.ts';
 import { type DiscoveryRun, readActiveRun } from '../store/queries/discovery-runs.ts';
 import { readClassifierBytes } from '../store/queries/snapshots.ts';
 import { applyEdits } from './apply-edits.ts';
+import type { CompletionChoice } from './complete-chat.ts';
 import type { Embedder } from './embedders/embedder.ts';
-import { type EmbedderChoice, openEmbedder } from './embedders/open-embedder.ts';
+import type { EmbedderChoice } from './embedders/open-embedder.ts';
+import { InefficiencyMemory } from './inefficiencies/inefficiency-memory.ts';
+import { namerOf } from './name-by-model.ts';
 import { type Analysis, readAnalysis } from './patterns.ts';
-import { DISTINCT_PROMPTS_MIN, runDiscovery } from './pipeline.ts';
+import { DISTINCT_PROMPTS_MIN, embedderOptions, runDiscovery } from './pipeline.ts';
 import { UseCaseDirectory } from './use-case-directory.ts';
 import { applyEditsInWorker, canRunInWorker, runDiscoveryInWorker } from './worker.ts';
 
@@ -20,6 +24,8 @@ export interface UseCaseAnalyzerOptions {
   readonly db: Database;
   /** What embeds prompts; default the offline table. An `Embedder` of one's own keeps the run in this thread. */
   readonly embedder?: EmbedderChoice | Embedder | undefined;
+  /** Chat model that words names and descriptions from redacted samples; left out: words alone make them. */
+  readonly namingModel?: CompletionChoice | undefined;
   readonly logger?: Logger | undefined;
   /** The same prompts and seed give the same use cases. */
   readonly seed?: number | undefined;
@@ -28,6 +34,8 @@ export interface UseCaseAnalyzerOptions {
   readonly clock?: (() => number) | undefined;
   /** Distinct prompts that are clustered at most. */
   readonly sampleMax?: number | undefined;
+  /** Hand-written use cases, as the gateway has them. */
+  readonly useCaseRules?: readonly UseCaseRule[] | undefined;
 }
 
 export interface AnalyzeOptions {
@@ -46,6 +54,8 @@ export class UseCaseAnalyzer {
   readonly #db: Database;
   readonly #options: UseCaseAnalyzerOptions;
   readonly #clock: () => number;
+  readonly #useCaseRules: UseCaseRules;
+  readonly #inefficiencies: InefficiencyMemory;
   #classifier: { readonly runId: string; readonly classifier: Snapshot['classifier'] };
   #checkedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -53,10 +63,13 @@ export class UseCaseAnalyzer {
     this.#db = options.db;
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
+    this.#useCaseRules = new UseCaseRules(options.useCaseRules);
+    this.#inefficiencies = new InefficiencyMemory(this.#clock);
     this.#classifier = { runId: STARTER_RUN_ID, classifier: starterSnapshot().classifier };
     this.directory = new UseCaseDirectory({
       db: this.#db,
       clock: this.#clock,
+      useCaseRules: options.useCaseRules ?? [],
       applyEdits: (context) => this.#applyEdits(context),
     });
   }
@@ -83,18 +96,28 @@ export class UseCaseAnalyzer {
       },
       'use cases analysed',
     );
-    return readAnalysis(this.#db, window, { note, signal: options.signal });
+    return this.#answer(window, note, options);
   }
 
   /** The same answer from the current use cases, without a new run. */
   async patterns(timeframe: string | Timeframe = '1 week', options: AnalyzeOptions = {}): Promise<Analysis> {
-    return readAnalysis(this.#db, this.#window(timeframe), { note: null, signal: options.signal });
+    return this.#answer(this.#window(timeframe), null, options);
   }
 
-  /** Slug of the use case that a prompt (or a conversation's last user turns) belongs to. */
+  /**
+   * Slug of the use case that a prompt (or a conversation's last user turns) belongs to. Of the hand-written rules
+   * only those can hold that look at nothing but the text.
+   */
   async classifyPrompt(prompt: string | readonly PromptMessage[]): Promise<string> {
+    const text = toPromptText(prompt);
+    const ruled = this.#useCaseRules.match(text);
+    if (ruled !== null) return ruled.useCase;
     const { classifier } = await this.#currentClassifier();
-    return classifier.classify(classifiedText(toPromptText(prompt))).useCase;
+    return classifier.classify(classifiedText(text)).useCase;
+  }
+
+  #answer(window: Timeframe, note: string | null, { signal }: AnalyzeOptions): Promise<Analysis> {
+    return readAnalysis(this.#db, window, { note, signal, inefficiencies: this.#inefficiencies });
   }
 
   #window(timeframe: string | Timeframe): Timeframe {
@@ -105,14 +128,23 @@ export class UseCaseAnalyzer {
     timeframe: Timeframe,
     { signal, onProgress }: AnalyzeOptions,
   ): Promise<DiscoveryRun | null> {
-    const { embedder = { kind: 'distilled' }, seed = SEED, inWorker = true, sampleMax } = this.#options;
+    const { embedder = { kind: 'distilled' }, namingModel, logger, seed = SEED } = this.#options;
+    const { inWorker = true, sampleMax } = this.#options;
     if (!isEmbedder(embedder) && inWorker && canRunInWorker()) {
-      const task = { connection: this.#db.connection, embedder, timeframe, seed, sampleMax };
-      return await runDiscoveryInWorker(task, { signal, onProgress });
+      const task = { connection: this.#db.connection, embedder, namingModel, timeframe, seed, sampleMax };
+      return await runDiscoveryInWorker(task, { logger, signal, onProgress });
     }
-    const opened = isEmbedder(embedder) ? embedder : await openEmbedder(embedder);
-    const common = { db: this.#db, embedder: opened, timeframe, seed, clock: this.#clock };
-    return await runDiscovery({ ...common, signal, onProgress, sampleMax });
+    return await runDiscovery({
+      ...(await embedderOptions(embedder)),
+      nameBy: namerOf(namingModel, { signal, logger }),
+      db: this.#db,
+      timeframe,
+      seed,
+      clock: this.#clock,
+      signal,
+      onProgress,
+      sampleMax,
+    });
   }
 
   async #applyEdits({ signal, onProgress }: AnalyzeOptions): Promise<DiscoveryRun | null> {

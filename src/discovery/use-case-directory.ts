@@ -2,9 +2,11 @@ import { v7 as uuidv7 } from 'uuid';
 import { TallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
 import { isSlug, OTHER_USE_CASE, STARTER_RUN_ID, toSlug, type UseCase } from '../core/use-case.ts';
+import type { UseCaseRule } from '../core/use-case-rules.ts';
 import type { Database } from '../store/database.ts';
 import { type DiscoveryRun, readActiveRun, readRuns } from '../store/queries/discovery-runs.ts';
 import { readUseCaseCounts } from '../store/queries/drift.ts';
+import { readRuleOfUseCase } from '../store/queries/ruled-use-cases.ts';
 import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
 import { appendUseCaseEdit, readUseCaseEdits, type UseCaseEdit } from '../store/queries/use-case-edits.ts';
 import { readUseCaseEvents, type UseCaseEvent } from '../store/queries/use-case-history.ts';
@@ -14,6 +16,8 @@ import { compilePattern, OperatorEdits, patternOfKeywords } from './operator-edi
 export interface UseCaseDirectoryOptions {
   readonly db: Database;
   readonly clock: () => number;
+  /** Hand-written use cases: their slugs are not the operator's edits to change. */
+  readonly useCaseRules: readonly UseCaseRule[];
   /** Brings the current run up to date with the edits. */
   readonly applyEdits: (context: EditContext) => Promise<DiscoveryRun | null>;
 }
@@ -152,6 +156,7 @@ export class UseCaseDirectory {
       });
     }
     const useCase = findUseCase(change.slug, useCases, edits);
+    await this.#checkRules(change, useCase);
     return { ...edit, slug: useCase.slug, ...fieldsOf(change, useCase, useCases, edits) };
   }
 
@@ -174,6 +179,25 @@ export class UseCaseDirectory {
     // The run before stays: a gateway that lags behind still labels by it.
     if (run !== null && before !== null) await dropOldRuns(db, [run.runId, before.runId]);
     return run;
+  }
+
+  /**
+   * A rule goes on giving its slug, and the rows that it labelled keep it: what the edit took away would be there
+   * again at once. A name is only a name.
+   */
+  async #checkRules(change: UseCaseChange, { slug, isByRule = false }: UseCase): Promise<void> {
+    const takesSlugAway =
+      change.kind === 'merge' || (change.kind === 'rename' && change.toSlug !== undefined);
+    if (!takesSlugAway && (!isByRule || change.kind === 'rename')) return;
+    const { db, useCaseRules } = this.#options;
+    const given = useCaseRules.find(({ useCase }) => useCase === slug)?.name;
+    const ruleName = given ?? (await readRuleOfUseCase(db, slug));
+    if (ruleName === null) return;
+    throw new TallyrankError(
+      'conflict',
+      `"${slug}" is given by the hand-written rule "${ruleName}": change "useCaseRules" in the configuration. Only its name can be changed here.`,
+      { param: 'slug' },
+    );
   }
 
   async #current(): Promise<{

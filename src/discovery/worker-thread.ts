@@ -1,10 +1,11 @@
 // The thread's own entry: the one file of this room whose loading does work. `worker.ts` starts it.
 import { parentPort, workerData } from 'node:worker_threads';
 import { toTallyrankError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
 import { openDatabase } from '../store/database.ts';
 import { type ApplyEditsOptions, applyEdits } from './apply-edits.ts';
-import { openEmbedder } from './embedders/open-embedder.ts';
-import { runDiscovery } from './pipeline.ts';
+import { namerOf } from './name-by-model.ts';
+import { embedderOptions, runDiscovery } from './pipeline.ts';
 import type { WorkerAnswer, WorkerTask } from './worker.ts';
 
 /** Progress is for people: more often than this they cannot read it. */
@@ -36,8 +37,9 @@ async function run(task: WorkerTask, say: (answer: WorkerAnswer) => void): Promi
         ? await applyEdits(common)
         : await runDiscovery({
             ...common,
-            embedder: await openEmbedder(task.embedder),
+            ...(await embedderOptions(task.embedder)),
             timeframe: task.timeframe,
+            nameBy: namerOf(task.namingModel, { signal: abort.signal, logger: sayingLogger(say) }),
           });
     say({ kind: 'done', run: written });
   } catch (error) {
@@ -51,6 +53,15 @@ async function run(task: WorkerTask, say: (answer: WorkerAnswer) => void): Promi
   } finally {
     parentPort?.close();
   }
+}
+
+/** Logs by way of the thread that has the log. */
+function sayingLogger(say: (answer: WorkerAnswer) => void): Logger {
+  const at =
+    (level: keyof Logger) =>
+    (fields: object, message: string): void =>
+      say({ kind: 'log', level, fields, message });
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 if (parentPort !== null) {

@@ -1,22 +1,25 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, TallyrankError } from '../core/errors.ts';
-import type { Progress } from '../core/log.ts';
+import type { Logger, Progress } from '../core/log.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { DatabaseConnection } from '../store/database.ts';
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
+import type { CompletionChoice } from './complete-chat.ts';
 import type { EmbedderChoice } from './embedders/open-embedder.ts';
 
 /** All that a thread needs: plain data, since it has its own modules and its own connection. */
 export interface DiscoveryTask {
   readonly connection: DatabaseConnection;
   readonly embedder: EmbedderChoice;
+  /** The chat model that words names; left out: words alone do. */
+  readonly namingModel?: CompletionChoice | undefined;
   readonly timeframe: Timeframe;
   readonly seed: number;
   readonly sampleMax?: number | undefined;
 }
 
 /** The operator's edits for the current run: relabelling, and a classifier where it has to learn again. */
-export type EditsTask = Omit<DiscoveryTask, 'embedder' | 'timeframe'>;
+export type EditsTask = Omit<DiscoveryTask, 'embedder' | 'namingModel' | 'timeframe'>;
 
 export type WorkerTask =
   | ({ readonly kind: 'discover' } & DiscoveryTask)
@@ -24,6 +27,12 @@ export type WorkerTask =
 
 export type WorkerAnswer =
   | { readonly kind: 'progress'; readonly step: string; readonly done: number; readonly total: number | null }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    }
   | { readonly kind: 'done'; readonly run: DiscoveryRun | null }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly detail: string };
 
@@ -36,6 +45,7 @@ export function canRunInWorker(): boolean {
 }
 
 interface WatchOptions {
+  readonly logger?: Logger | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
 }
@@ -62,7 +72,7 @@ export async function applyEditsInWorker(
 
 async function runInWorker(
   task: WorkerTask,
-  { signal, onProgress }: WatchOptions,
+  { logger, signal, onProgress }: WatchOptions,
 ): Promise<DiscoveryRun | null> {
   if (signal?.aborted) throw cancelled();
   const worker = new Worker(new URL('./worker-thread.js', import.meta.url), {
@@ -79,6 +89,7 @@ async function runInWorker(
     return await new Promise<DiscoveryRun | null>((resolve, reject) => {
       worker.on('message', (answer: WorkerAnswer) => {
         if (answer.kind === 'progress') onProgress?.(answer.step, answer.done, answer.total);
+        else if (answer.kind === 'log') logger?.[answer.level](answer.fields, answer.message);
         else if (answer.kind === 'done') resolve(answer.run);
         else reject(new TallyrankError(answer.code, answer.message, { cause: answer.detail }));
       });

@@ -1,46 +1,27 @@
 import type { Progress } from '../core/log.ts';
+import { classifiedText } from '../core/prompt-text.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
 import { type PromptAssignment, streamAssignments, writeAssignments } from '../store/queries/assignments.ts';
-import {
-  type DiscoveryRun,
-  type StoredUseCase,
-  writeClassifier,
-  writeUseCases,
-} from '../store/queries/discovery-runs.ts';
+import { type DiscoveryRun, writeClassifier, writeUseCases } from '../store/queries/discovery-runs.ts';
 import { countPrompts, readPromptParts } from '../store/queries/distinct-prompts.ts';
 import { type FoundUseCase, writeFoundUseCases } from '../store/queries/found-use-cases.ts';
 import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
 import { rebuildRollups } from '../store/rollups.ts';
 import { type Clustering, nearestCluster } from './cluster-prompts.ts';
-import type { LabelledPrompt } from './describe-use-cases.ts';
-import type { DiscoveryReport, Step } from './discovery-run.ts';
-import { embedAll, textOf } from './embed-prompts.ts';
-import type { Embedder } from './embedders/embedder.ts';
+import type { Discovered } from './discover.ts';
+import type { Step } from './discovery-run.ts';
+
+import type { PromptVectors } from './embedders/stored.ts';
 import type { PreviousRun } from './identity-step.ts';
-import type { IdentityEvent } from './match-identity.ts';
 import type { OperatorEdits } from './operator-edits.ts';
 
 export interface WriteRunOptions {
   readonly db: Database;
-  readonly embedder: Embedder;
+  readonly vectors: PromptVectors;
   readonly clock: () => number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
-}
-
-/** What a run found and shows, before any of it is written. */
-export interface Discovered {
-  readonly clustering: Clustering;
-  /** True when the centres are those of the run before, moved. */
-  readonly isContinued: boolean;
-  readonly labelled: readonly LabelledPrompt[];
-  /** In the order of the clustering's centres. */
-  readonly found: readonly FoundUseCase[];
-  readonly shown: readonly StoredUseCase[];
-  readonly events: readonly IdentityEvent[];
-  readonly classifierBytes: Uint8Array;
-  readonly report: Omit<DiscoveryReport, 'requestCount' | 'distinctPromptCount' | 'durationMs'>;
 }
 
 /** Writes all of a run but its activation, and rebuilds the roll-ups for it. */
@@ -60,33 +41,39 @@ export async function writeRun(
     events.map((event) => ({ ...event, runId, atMs: createdAtMs })),
   );
   await writeClassifier(db, runId, classifierBytes, createdAtMs);
-  const fixed = await fixedLabels(db, discovered, past.previous);
-  await assignEverything({ ...discovered, edits: past.edits, runId, fixed }, options, step);
+  const known = await knownPrompts(db, discovered, past.previous);
+  await assignEverything({ ...discovered, edits: past.edits, runId, known }, options, step);
   step('rebuilding roll-ups');
   await rebuildRollups(db, runId, { signal, onProgress });
 }
 
+/** What is known of a prompt without looking at it again. */
+type Known = Pick<PromptAssignment, 'foundUseCase' | 'confidence'>;
+
 /**
- * Found slugs by prompt hash that are not the nearest centre's: the sample was clustered in a finer space than
- * that of the centres, and where centres are continued a prompt keeps its use case.
+ * The prompts of the sample, which was clustered in a finer space than that of the centres; and where centres are
+ * continued, those of the run before, because a prompt keeps its use case.
  */
-async function fixedLabels(
+async function knownPrompts(
   db: Database,
   { labelled, found, isContinued }: Discovered,
   previous: PreviousRun | null,
-): Promise<Map<string, string>> {
-  const fixed = new Map<string, string>();
+): Promise<Map<string, Known>> {
+  const known = new Map<string, Known>();
   if (isContinued && previous !== null) {
+    // One string per use case, not one per prompt.
     const slugs = new Map(found.map(({ slug }) => [slug, slug]));
     for await (const rows of streamAssignments(db, previous.runId)) {
-      for (const { promptHash, foundUseCase } of rows) {
+      for (const { promptHash, foundUseCase, confidence } of rows) {
         const slug = slugs.get(foundUseCase);
-        if (slug !== undefined) fixed.set(promptHash, slug);
+        if (slug !== undefined) known.set(promptHash, { foundUseCase: slug, confidence });
       }
     }
   }
-  for (const { promptHash, foundSlug } of labelled) fixed.set(promptHash, foundSlug);
-  return fixed;
+  for (const { promptHash, foundSlug, similarity } of labelled) {
+    known.set(promptHash, { foundUseCase: foundSlug, confidence: Math.max(0, similarity) });
+  }
+  return known;
 }
 
 /** Every distinct prompt of the log, also those before the window: the roll-ups are rebuilt for all of it. */
@@ -96,28 +83,39 @@ async function assignEverything(
     readonly clustering: Clustering;
     readonly edits: OperatorEdits;
     readonly runId: string;
-    readonly fixed: ReadonlyMap<string, string>;
+    readonly known: ReadonlyMap<string, Known>;
   },
-  { db, embedder, signal, clock }: WriteRunOptions,
+  { db, vectors: source, signal, clock }: WriteRunOptions,
   step: Step,
 ): Promise<void> {
-  const { found, clustering, edits, runId, fixed } = run;
+  const { found, clustering, edits, runId, known } = run;
   // A minute ahead: clocks of several gateways differ.
   const everything = { from: new Date(0), to: new Date(clock() + 60_000), signal };
   const { distinctCount } = await countPrompts(db, everything);
   let assignedCount = 0;
   for await (const part of readPromptParts(db, { ...everything, distinctCount })) {
-    const texts = part.map(textOf);
-    const vectors = await embedAll(embedder, texts, signal, (done) =>
-      step('assigning', assignedCount + done, distinctCount),
-    );
-    const assignments: PromptAssignment[] = part.map(({ promptHash }, at) => {
-      const { label, similarity } = nearestCluster(clustering, vectors[at] ?? new Float32Array(0));
-      const foundUseCase = fixed.get(promptHash) ?? found[label]?.slug ?? OTHER_USE_CASE;
-      const useCase = edits.shownSlug(foundUseCase, texts[at] ?? '');
-      return { promptHash, useCase, foundUseCase, confidence: Math.max(0, similarity) };
+    const prompts = part.map((prompt) => ({ promptHash: prompt.promptHash, text: classifiedText(prompt) }));
+    const unknown = prompts.filter(({ promptHash }) => !known.has(promptHash));
+    const vectors = await source.vectorsOf(unknown, {
+      signal,
+      onProgress: (done) => step('assigning', assignedCount + done, distinctCount),
     });
-    await writeAssignments(db, runId, assignments);
+    const placed = new Map(
+      unknown.map(({ promptHash }, at): [string, Known] => {
+        const { label, similarity } = nearestCluster(clustering, vectors[at] ?? new Float32Array(0));
+        const foundUseCase = found[label]?.slug ?? OTHER_USE_CASE;
+        return [promptHash, { foundUseCase, confidence: Math.max(0, similarity) }];
+      }),
+    );
+    await writeAssignments(
+      db,
+      runId,
+      prompts.map(({ promptHash, text }) => {
+        const { foundUseCase, confidence } = known.get(promptHash) ??
+          placed.get(promptHash) ?? { foundUseCase: OTHER_USE_CASE, confidence: null };
+        return { promptHash, useCase: edits.shownSlug(foundUseCase, text), foundUseCase, confidence };
+      }),
+    );
     assignedCount += part.length;
   }
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openScratchStore } from '../../../tests/kit/scratch-store.ts';
-import { describeChoice, embedderChoiceOf, openEmbedder, promptVectorsOf } from './open-embedder.ts';
+import { describeChoice, embedderChoiceOf, openEmbedder, storesVectorsOf } from './open-embedder.ts';
 
 describe('embedderChoiceOf', () => {
   it('reads the protocol off the URL unless it is said', () => {
@@ -29,20 +28,11 @@ describe('openEmbedder', () => {
   });
 });
 
-describe('promptVectorsOf', () => {
-  it("keeps the vectors of a server, and the table's only when told to", async () => {
-    await using store = await openScratchStore();
-    const embedder = await openEmbedder();
-    const prompts = [{ promptHash: 'a', text: 'How do I boil an egg?' }];
-    const readAgain = async (choice: Parameters<typeof promptVectorsOf>[1]): Promise<number> => {
-      await promptVectorsOf(embedder, choice, store.db).vectorsOf(prompts);
-      const again = promptVectorsOf(embedder, choice, store.db);
-      await again.vectorsOf(prompts);
-      return again.readCount;
-    };
-    expect(await readAgain({ kind: 'distilled' })).toBe(0);
-    expect(await readAgain({ kind: 'distilled', storesVectors: true })).toBe(1);
-    expect(await readAgain(embedderChoiceOf({ kind: 'http', url: 'http://a', model: 'm' }))).toBe(1);
+describe('storesVectorsOf', () => {
+  it("keeps the vectors of a server, and the table's only when told to", () => {
+    expect(storesVectorsOf({ kind: 'distilled' })).toBe(false);
+    expect(storesVectorsOf({ kind: 'distilled', storesVectors: true })).toBe(true);
+    expect(storesVectorsOf(embedderChoiceOf({ kind: 'http', url: 'http://a', model: 'm' }))).toBe(true);
   });
 });
 

@@ -1,9 +1,7 @@
-import type { Database } from '../../store/database.ts';
 import { AnyLanguageEmbedder } from './any-language.ts';
 import { DistilledTable } from './distilled-table.ts';
 import type { Embedder } from './embedder.ts';
 import { HttpEmbedder, type HttpEmbedderOptions } from './http.ts';
-import { PromptVectors } from './stored.ts';
 import { TransformersEmbedder } from './transformers.ts';
 
 interface StorageChoice {
@@ -58,12 +56,11 @@ export async function openEmbedder(choice: EmbedderChoice = { kind: 'distilled' 
 }
 
 /**
- * The vectors of an embedder, kept in `db` where that is worth it. Not the table's: on two cores it gives 12,000
- * vectors a second, while the embedded store reads 6,700 of that length and writes 3,900.
+ * Whether vectors are kept in the store. Not the table's: on two cores it gives 12,000 vectors a second, while the
+ * embedded store reads 6,700 of that length and writes 3,900.
  */
-export function promptVectorsOf(embedder: Embedder, choice: EmbedderChoice, db: Database): PromptVectors {
-  const isStored = choice.storesVectors ?? choice.kind !== 'distilled';
-  return new PromptVectors({ embedder, db: isStored ? db : null });
+export function storesVectorsOf({ kind, storesVectors }: EmbedderChoice): boolean {
+  return storesVectors ?? kind !== 'distilled';
 }
 
 /** Which embedder it is and why, in a sentence for report and log. */

@@ -3,6 +3,8 @@
 -- second, so that an edit can be undone and every later run starts from what was found.
 ALTER TABLE use_cases ADD COLUMN IF NOT EXISTS theme String;
 ALTER TABLE use_cases ADD COLUMN IF NOT EXISTS is_pinned Bool;
+-- what is asked, in a sentence or two; '' where its words may not be shown
+ALTER TABLE use_cases ADD COLUMN IF NOT EXISTS description String;
 
 -- The use case before operator edits.
 ALTER TABLE assignments ADD COLUMN IF NOT EXISTS found_use_case LowCardinality(String) DEFAULT use_case;
@@ -12,6 +14,8 @@ CREATE TABLE IF NOT EXISTS found_use_cases (
   run_id LowCardinality(String),
   slug String,
   name String,
+  -- a model's, '' where words made the name
+  description String,
   prompt_count UInt64,
   similarity_min Float32,
   centroid Array(Float32),

@@ -60,7 +60,7 @@ export async function readSampledAssignments(
 }
 
 const ALL_SQL = `
-SELECT prompt_hash AS promptHash, found_use_case AS foundUseCase
+SELECT prompt_hash AS promptHash, found_use_case AS foundUseCase, confidence
 FROM assignments FINAL
 WHERE run_id = {runId:String}`;
 
@@ -68,7 +68,7 @@ WHERE run_id = {runId:String}`;
 export function streamAssignments(
   db: Database,
   runId: string,
-): AsyncIterable<Pick<PromptAssignment, 'promptHash' | 'foundUseCase'>[]> {
+): AsyncIterable<Omit<PromptAssignment, 'useCase'>[]> {
   return db.stream(ALL_SQL, { runId });
 }
 
@@ -122,7 +122,7 @@ const FOUND_OF_RUN = `
   FROM (
     SELECT prompt_hash, argMax(usage_log.use_case, started_at) AS label
     FROM usage_log
-    WHERE run_id = {fromRunId:String} AND prompt_hash != ''
+    WHERE run_id = {fromRunId:String} AND use_case_rule = '' AND prompt_hash != ''
       AND prompt_hash NOT IN (SELECT prompt_hash FROM assignments WHERE run_id = {fromRunId:String})
     GROUP BY prompt_hash
   )`;

@@ -60,6 +60,7 @@ export async function writeUseCases(
       distinct_prompt_count: useCase.distinctPromptCount,
       typical_length: useCase.typicalLength,
       centroid: Array.from(useCase.centroid),
+      description: useCase.description ?? '',
       theme: useCase.theme ?? '',
       is_pinned: useCase.isPinned ?? false,
       created_at: storedMoment(createdAtMs),
@@ -124,6 +125,7 @@ SELECT
   sample_count AS sampleCount,
   distinct_prompt_count AS distinctPromptCount,
   typical_length AS typicalLength,
+  description,
   theme,
   is_pinned AS isPinned,
   centroid

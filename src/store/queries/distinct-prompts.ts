@@ -108,50 +108,6 @@ export async function* readPromptParts(
   }
 }
 
-/** What one model did again and again with the same text. */
-export interface RepeatedPrompts {
-  readonly modelId: string;
-  /** Texts that were asked at least `repeatsMin` times. */
-  readonly promptCount: number;
-  readonly requestCount: number;
-  readonly costUsd: number;
-  /** Cost of all but the first request of each text. */
-  readonly repeatedCostUsd: number;
-}
-
-const REPEATED_SQL = `
-SELECT
-  model_id AS modelId,
-  count() AS promptCount,
-  sum(asked) AS requestCount,
-  sum(cost) AS costUsd,
-  sum(cost * (asked - 1) / asked) AS repeatedCostUsd
-FROM (
-  SELECT prompt_hash, model_id, count() AS asked, sum(ifNull(cost_usd, 0)) AS cost
-  FROM usage_log
-  WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND prompt != '' AND success
-  GROUP BY prompt_hash, model_id
-  HAVING asked >= {repeatsMin:UInt32}
-)
-GROUP BY model_id
-ORDER BY repeatedCostUsd DESC
-LIMIT 50`;
-
-/** Which models answered the same text many times? Reads the log; no text leaves it. */
-export async function readRepeatedPrompts(
-  db: Database,
-  { from, to, signal, repeatsMin }: PromptWindow & { readonly repeatsMin: number },
-): Promise<RepeatedPrompts[]> {
-  const rows = await db.query<RepeatedPrompts>(REPEATED_SQL, { from, to, repeatsMin }, { signal });
-  return rows.map((row) => ({
-    modelId: row.modelId,
-    promptCount: Number(row.promptCount),
-    requestCount: Number(row.requestCount),
-    costUsd: Number(row.costUsd),
-    repeatedCostUsd: Number(row.repeatedCostUsd),
-  }));
-}
-
 /** Whole numbers of 64 bits may come as strings. */
 function toDistinctPrompt(row: DistinctPrompt): DistinctPrompt {
   return { ...row, requestCount: Number(row.requestCount), userCount: Number(row.userCount) };

@@ -6,6 +6,8 @@ export interface FoundUseCase {
   readonly slug: string;
   /** The program's own name for it. */
   readonly name: string;
+  /** A model's two sentences; null where words made the name. */
+  readonly description: string | null;
   /** Distinct prompts of the run's sample. */
   readonly promptCount: number;
   /** A prompt less similar to the centre is "other"; cosine. */
@@ -26,6 +28,7 @@ export async function writeFoundUseCases(
       run_id: runId,
       slug: useCase.slug,
       name: useCase.name,
+      description: useCase.description ?? '',
       prompt_count: useCase.promptCount,
       similarity_min: useCase.similarityMin,
       centroid: Array.from(useCase.centroid),
@@ -36,13 +39,13 @@ export async function writeFoundUseCases(
 
 /** A run from before the two layers were kept apart was never edited: what it shows is what it found. */
 const FOUND_SQL = `
-SELECT slug, name, promptCount, similarityMin, centroid
+SELECT slug, name, nullIf(description, '') AS description, promptCount, similarityMin, centroid
 FROM (
-  SELECT slug, name, prompt_count AS promptCount, similarity_min AS similarityMin, centroid
+  SELECT slug, name, description, prompt_count AS promptCount, similarity_min AS similarityMin, centroid
   FROM found_use_cases FINAL
   WHERE run_id = {runId:String}
   UNION ALL
-  SELECT slug, name, distinct_prompt_count AS promptCount, toFloat32(0) AS similarityMin, centroid
+  SELECT slug, name, '' AS description, distinct_prompt_count AS promptCount, toFloat32(0) AS similarityMin, centroid
   FROM use_cases FINAL
   WHERE run_id = {runId:String} AND slug != 'other'
     AND (SELECT count() FROM found_use_cases WHERE run_id = {runId:String}) = 0

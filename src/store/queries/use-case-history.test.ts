@@ -115,6 +115,7 @@ describe('what is kept of use cases over time', () => {
     const found = {
       slug: 'food',
       name: 'Food',
+      description: null,
       promptCount: 7,
       similarityMin: 0.5,
       centroid: Float32Array.of(0.5, -0.25),
