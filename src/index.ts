@@ -16,6 +16,7 @@ export type { Timeframe } from './core/timeframe.ts';
 export { parseTimeframe } from './core/timeframe.ts';
 export type { TokenUsage, UsageRecord } from './core/usage-record.ts';
 export type { UseCase } from './core/use-case.ts';
+export type { UseCaseRule } from './core/use-case-rules.ts';
 export type { Analysis } from './discovery/patterns.ts';
 export type { UseCaseAnalyzerOptions } from './discovery/use-case-analyzer.ts';
 export { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';

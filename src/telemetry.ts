@@ -49,6 +49,7 @@ export class Telemetry {
       'use_case',
       'status',
       'error_type',
+      'fault',
     ]);
     this.#duration = histogram(
       'request_duration_seconds',
@@ -109,6 +110,7 @@ export class Telemetry {
       use_case: record.useCase,
       status: record.failure === null ? 'success' : 'failure',
       error_type: record.failure?.code ?? '',
+      fault: record.failure?.fault ?? '',
     });
     if (record.latencyMs !== null) this.#duration.observe(labels, record.latencyMs / 1000);
     if (record.firstTokenMs !== null) this.#firstToken.observe(labels, record.firstTokenMs / 1000);

@@ -254,7 +254,7 @@ describe('records and answers', () => {
   it.each<[string, FakeReply, string, object]>([
     ['empty', { text: '' }, 'empty_answer', {}],
     ['cut off', { text: 'Once upon', finishReason: 'length' }, 'truncated_answer', {}],
-    ['refused', { text: '', finishReason: 'content_filter' }, 'refused_answer', {}],
+    ['a refusal', { text: "I'm sorry, but I can't assist with that." }, 'refused_answer', {}],
     ['not JSON', { text: 'Sure!' }, 'invalid_answer', { response_format: { type: 'json_object' } }],
   ])('passes an answer that is %s on and counts it against the model', async (_what, reply, code, extra) => {
     const provider = await fake('openai', 'm1');

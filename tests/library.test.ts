@@ -64,6 +64,36 @@ describe('UsageTracker', () => {
     });
   });
 
+  it('takes hand-written use cases, as the analyzer does', async () => {
+    await using store = await openScratchStore();
+    const useCaseRules = [
+      { name: 'by word', useCase: 'refunds', when: { regex: 'refund|charge ?back' } },
+      { name: 'nightly', useCase: 'night_job', when: { tag: 'night' } },
+    ];
+    await using tracker = new UsageTracker({ db: store.db, logger: recordingLogger(), useCaseRules });
+    const ask = (prompt: string, tags: readonly string[] = []): string => {
+      const requestId = tracker.logRequest({ model: 'mistral', prompt, tags });
+      tracker.logResponse(requestId, 'Yes.');
+      return requestId;
+    };
+    const asked = [
+      ask('A Chargeback for my pizza, please'),
+      ask('What time does Starbucks open?', ['night']),
+      ask('What time does Starbucks open?'),
+    ];
+    await tracker.flush();
+    const rows = await Promise.all(asked.map((requestId) => rowOf(store, requestId)));
+    expect(rows.map((row) => [row['use_case'], row['use_case_rule'], row['use_case_confidence']])).toEqual([
+      ['refunds', 'by word', 1],
+      ['night_job', 'nightly', 1],
+      ['food_dining', '', null],
+    ]);
+    const analyzer = new UseCaseAnalyzer({ db: store.db, useCaseRules });
+    expect(await analyzer.classifyPrompt('A chargeback for my pizza, please')).toBe('refunds');
+    // Tags are not in a text.
+    expect(await analyzer.classifyPrompt('What time does Starbucks open?')).toBe('food_dining');
+  });
+
   it('reads answers as the SDKs of OpenAI, Anthropic and Ollama return them, and errors', async () => {
     await using store = await openScratchStore();
     await using tracker = new UsageTracker({ db: store.db, logger: recordingLogger() });

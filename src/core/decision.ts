@@ -31,6 +31,8 @@ export interface Decision {
   readonly policy: string | null;
   readonly useCase: string;
   readonly useCaseConfidence: number | null;
+  /** The hand-written rule that gave the use case; null: the classifier gave it. */
+  readonly useCaseRule: string | null;
   /** Chosen model first, then the order of fallback. Never empty. */
   readonly modelIds: readonly string[];
   readonly candidates: readonly CandidateScore[];

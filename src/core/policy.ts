@@ -25,7 +25,22 @@ export interface Policy {
   readonly certainty: number;
   /** Requests that count for or against a model, in the use case, before it is more than explored. */
   readonly evidenceMin: number;
+  /** A model whose 95th percentile of latency lies above is no candidate; null: no ceiling. */
+  readonly latencyMaxMs: number | null;
+  /** The same for its mean cost per request, US dollars. */
+  readonly costMaxUsd: number | null;
 }
+
+/** The latency and the price that are worth half of their parts: what "slow" and "dear" mean in a use case. */
+export interface Curves {
+  readonly speedHalfMs: number;
+  readonly costHalfUsd: number;
+}
+
+/** What an operator sets for a use case; the rest is as in the table. */
+export type UseCaseSettings = {
+  readonly [Field in Exclude<keyof Policy, 'name'> | keyof Curves]?: (Policy & Curves)[Field] | undefined;
+};
 
 export type PolicyTable = Readonly<Record<PolicyName, Policy>>;
 
@@ -40,6 +55,9 @@ const CERTAINTY = 0.9;
  */
 const EVIDENCE_MIN = 20;
 
+/** Neither is asked for unless an operator does. */
+const NO_CEILINGS = { latencyMaxMs: null, costMaxUsd: null } as const;
+
 /** The presets. docs/ranking.md shows this table; a test compares the two. */
 export const POLICIES: PolicyTable = {
   auto: {
@@ -49,6 +67,7 @@ export const POLICIES: PolicyTable = {
     qualityMargin: 0.05,
     certainty: CERTAINTY,
     evidenceMin: EVIDENCE_MIN,
+    ...NO_CEILINGS,
   },
   'auto:cheap': {
     name: 'auto:cheap',
@@ -57,6 +76,7 @@ export const POLICIES: PolicyTable = {
     qualityMargin: 0.1,
     certainty: CERTAINTY,
     evidenceMin: EVIDENCE_MIN,
+    ...NO_CEILINGS,
   },
   'auto:fast': {
     name: 'auto:fast',
@@ -65,6 +85,7 @@ export const POLICIES: PolicyTable = {
     qualityMargin: 0.1,
     certainty: CERTAINTY,
     evidenceMin: EVIDENCE_MIN,
+    ...NO_CEILINGS,
   },
   'auto:best': {
     name: 'auto:best',
@@ -73,8 +94,79 @@ export const POLICIES: PolicyTable = {
     qualityMargin: 0.02,
     certainty: CERTAINTY,
     evidenceMin: EVIDENCE_MIN,
+    ...NO_CEILINGS,
   },
 };
+
+/**
+ * At 15 s an answer is slow enough that people look away, and the curve still tells 1 s from 2 s (0.94 against
+ * 0.88); much smaller, and every model above a second looks equally slow. One cent lies between the small hosted
+ * models (0.02 to 0.2 cents a request) and the large ones (1 to 5 cents); much smaller, and every paid model is at
+ * zero.
+ */
+export const CURVES: Curves = { speedHalfMs: 15_000, costHalfUsd: 0.01 };
+
+/** Settings that hold in every use case that has none of its own. */
+const EVERY_USE_CASE = '*';
+
+/**
+ * The presets as an operator adjusted them per use case. Weights and margins are those of `auto`: the other presets
+ * are asked for by name, and mean what the table says. Certainty, evidence and ceilings hold for all of them.
+ */
+export class PolicyBook {
+  readonly #settings: Readonly<Record<string, UseCaseSettings>>;
+  readonly #table: PolicyTable;
+  readonly #adjusted = new Map<string, Policy>();
+
+  /** @param settings  by slug; "*" for every use case that has none of its own */
+  constructor(settings: Readonly<Record<string, UseCaseSettings>> = {}, table: PolicyTable = POLICIES) {
+    this.#settings = settings;
+    this.#table = table;
+  }
+
+  /**
+   * @param name     "auto", "auto:cheap", or "cheap" alone
+   * @param useCase  null: over all use cases
+   * @throws {TallyrankError} `bad_request` with the presets there are
+   */
+  policyOf(name: string, useCase: string | null): Policy {
+    const preset = policyOf(name, this.#table);
+    const settings = this.#settingsOf(useCase);
+    if (settings === null) return preset;
+    const key = `${preset.name}\n${useCase}`;
+    const known = this.#adjusted.get(key) ?? adjust(preset, settings);
+    this.#adjusted.set(key, known);
+    return known;
+  }
+
+  curvesOf(useCase: string | null): Curves {
+    const { speedHalfMs = CURVES.speedHalfMs, costHalfUsd = CURVES.costHalfUsd } =
+      this.#settingsOf(useCase) ?? {};
+    return { speedHalfMs, costHalfUsd };
+  }
+
+  #settingsOf(useCase: string | null): UseCaseSettings | null {
+    const own = useCase === null ? EVERY_USE_CASE : useCase;
+    if (Object.hasOwn(this.#settings, own)) return this.#settings[own] ?? null;
+    return this.#settings[EVERY_USE_CASE] ?? null;
+  }
+}
+
+function adjust(preset: Policy, settings: UseCaseSettings): Policy {
+  const { weights, successMargin, qualityMargin, certainty, evidenceMin, latencyMaxMs, costMaxUsd } =
+    settings;
+  const isPlain = preset.name === 'auto';
+  return {
+    name: preset.name,
+    weights: (isPlain ? weights : undefined) ?? preset.weights,
+    successMargin: (isPlain ? successMargin : undefined) ?? preset.successMargin,
+    qualityMargin: (isPlain ? qualityMargin : undefined) ?? preset.qualityMargin,
+    certainty: certainty ?? preset.certainty,
+    evidenceMin: evidenceMin ?? preset.evidenceMin,
+    latencyMaxMs: latencyMaxMs ?? preset.latencyMaxMs,
+    costMaxUsd: costMaxUsd ?? preset.costMaxUsd,
+  };
+}
 
 /** True for a model name that asks us to choose: "auto", "auto:cheap" and whatever else begins so. */
 export function isAutoName(name: string): boolean {

@@ -63,13 +63,13 @@ export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null 
 /**
  * The same models by the weights and margins of `policy`: the one place where candidates are made.
  *
- * A model is a candidate when its price is known, it has enough evidence, and it is not worse than the best
- * of those by more than the margin, in success and in quality, with the policy's certainty. Where people
+ * A model is a candidate when its price is known, it has enough evidence, it lies under the policy's ceilings of
+ * latency and cost, and it is not worse than the best of those by more than the margin, in success and in quality, with the policy's certainty. Where people
  * hardly rate answers, quality cannot be proven and is guarded instead (see {@link isRated}). When nobody
  * passes both tests, the model whose smaller probability is greatest is the candidate, and `note` says so.
  */
 export function viewRanking(models: readonly RankedModel[], policy: Policy): RankingView {
-  const able = models.filter((model) => model.cost !== null && evidenceOf(model) >= policy.evidenceMin);
+  const able = models.filter((model) => exclusionOf(model, policy) === null);
   const isAble = new Set(able);
   const rated = isRated(models, policy);
   const references = referencesOf(able);
@@ -235,9 +235,25 @@ function guardNote(models: readonly RankedModel[], policy: Policy): string {
   );
 }
 
-function exclusionOf(model: RankedModel, policy: Policy): string {
+/** Why a model cannot be compared at all; null when it can. */
+function exclusionOf(model: RankedModel, policy: Policy): string | null {
+  const { latencyP95Ms, costMeanUsd } = model;
+  const { latencyMaxMs, costMaxUsd } = policy;
   if (model.cost === null) return 'no price known';
-  return `${Math.floor(evidenceOf(model))} of ${policy.evidenceMin} requests needed`;
+  if (evidenceOf(model) < policy.evidenceMin) {
+    return `${Math.floor(evidenceOf(model))} of ${policy.evidenceMin} requests needed`;
+  }
+  if (latencyMaxMs !== null && latencyP95Ms !== null && latencyP95Ms > latencyMaxMs) {
+    return `95 % of its answers take up to ${seconds(latencyP95Ms)} (ceiling ${seconds(latencyMaxMs)})`;
+  }
+  if (costMaxUsd !== null && costMeanUsd !== null && costMeanUsd > costMaxUsd) {
+    return `costs $${costMeanUsd.toPrecision(2)} a request (ceiling $${costMaxUsd})`;
+  }
+  return null;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 function withVerdict(model: RankedModel, policy: Policy, reason: string | null): RankedModel {

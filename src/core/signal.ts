@@ -9,6 +9,7 @@ import { storedMoment } from './usage-record.ts';
  * - `correction`: the next turn says that the answer was wrong
  * - `abandonment`: the client left before the answer ended
  * - `thanks`: the next turn thanks and asks nothing
+ * - `judge_score`: a configured model scored the answer, 0..1
  */
 export type SignalKind =
   | 'feedback'
@@ -17,7 +18,8 @@ export type SignalKind =
   | 're_ask'
   | 'correction'
   | 'abandonment'
-  | 'thanks';
+  | 'thanks'
+  | 'judge_score';
 
 export interface Signal {
   readonly requestId: string;
@@ -25,7 +27,7 @@ export interface Signal {
   /** Quality 0..1 for feedback and scores; 1 for events. */
   readonly value: number;
   readonly comment: string | null;
-  readonly source: 'api' | 'library' | 'session' | 'import';
+  readonly source: 'api' | 'library' | 'session' | 'import' | 'judge';
   readonly atMs: number;
 }
 

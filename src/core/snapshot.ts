@@ -20,6 +20,17 @@ export interface RankedModel {
   readonly score: number | null;
   readonly scoreLow: number | null;
   readonly scoreHigh: number | null;
+  /**
+   * What the score lies between by the evidence from here alone, 0..100, at all looks together with those of the other
+   * models: where two do not touch, their order is established. null without a known price. By `auto`, as the next
+   * three.
+   */
+  readonly scoreSequence: readonly [low: number, high: number] | null;
+  /** Best and worst place that the established orders leave it, from 1; null without a score. */
+  readonly rankBest: number | null;
+  readonly rankWorst: number | null;
+  /** Probability that no other model's score is greater; null without a score. */
+  readonly probabilityBest: number | null;
   readonly success: ScorePart;
   readonly speed: ScorePart;
   /** null: no price is known. */
@@ -75,6 +86,8 @@ export interface PublishedSnapshot {
   readonly runId: string;
   readonly windowFrom: string;
   readonly windowTo: string;
+  /** The version whose content this is, published again; left out where the content was new. */
+  readonly rolledBackTo?: string;
   readonly useCases: readonly UseCase[];
   readonly rankings: readonly UseCaseRanking[];
   readonly overall: UseCaseRanking;

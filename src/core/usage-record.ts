@@ -55,8 +55,20 @@ export const NO_CONTEXT: RequestContext = {
   externalId: null,
 };
 
+/** What a provider says of its own time, in milliseconds; all of it lies inside the latency. null: not said. */
+export interface ProviderTimings {
+  /** A local model was loaded into memory; Ollama counts waiting for that into it. */
+  readonly loadMs: number | null;
+  /** The request waited for its turn before anything was computed. */
+  readonly queueMs: number | null;
+  /** The answer was written, from its first to its last token. */
+  readonly generationMs: number | null;
+}
+
+export const NO_TIMINGS: ProviderTimings = { loadMs: null, queueMs: null, generationMs: null };
+
 /** How the exchange ended; all that is known only at the end. */
-export interface RequestOutcome {
+export interface RequestOutcome extends ProviderTimings {
   /** Text of the answer; null when there was none or texts are not kept. */
   readonly response: string | null;
   readonly usage: TokenUsage;
@@ -64,8 +76,6 @@ export interface RequestOutcome {
   readonly latencyMs: number | null;
   /** From the request's arrival to the first byte of content; null for answers that are not streamed. */
   readonly firstTokenMs: number | null;
-  /** Part of the latency in which a local model was loaded into memory. */
-  readonly loadMs: number | null;
   /** Part of the latency that was ours and not the provider's. */
   readonly overheadMs: number | null;
   readonly finishReason: FinishReason | null;
@@ -113,13 +123,19 @@ export interface UsageRecord extends RequestContext, RequestOutcome {
   readonly promptHash: string;
   /** The whole conversation as JSON; null for plain prompts and where texts are not kept. */
   readonly conversation: string | null;
+  /** Equal for equal answers, kept where texts are not; null: there was no answer. */
+  readonly responseHash: string | null;
+  /** Estimated share of the answer, 0..1, that stands word for word in the prompt; null: no answer. */
+  readonly echoShare: number | null;
   /** null: no price is known. 0: declared free. */
   readonly costUsd: number | null;
   readonly priceVersion: string | null;
   /** The use case that the hot path gave it. */
   readonly useCase: string;
   readonly useCaseConfidence: number | null;
-  /** The discovery run whose classifier gave the use case. */
+  /** The hand-written rule that gave the use case, which then holds in every run; null: the classifier gave it. */
+  readonly useCaseRule: string | null;
+  /** The discovery run that the use case was given under. */
   readonly runId: string;
   readonly snapshotVersion: string | null;
 }
@@ -153,6 +169,8 @@ export function encodeUsageRecord(record: UsageRecord): string {
     conversation: record.conversation,
     response: record.response,
     response_length: record.response?.length ?? null,
+    response_hash: record.responseHash,
+    echo_share: record.echoShare,
     response_id: record.responseId,
     prompt_tokens: record.usage.promptTokens,
     completion_tokens: record.usage.completionTokens,
@@ -163,6 +181,8 @@ export function encodeUsageRecord(record: UsageRecord): string {
     latency_ms: record.latencyMs,
     first_token_ms: record.firstTokenMs,
     load_ms: record.loadMs,
+    queue_ms: record.queueMs,
+    generation_ms: record.generationMs,
     overhead_ms: record.overheadMs,
     cost_usd: record.costUsd,
     price_version: record.priceVersion,
@@ -186,6 +206,7 @@ export function encodeUsageRecord(record: UsageRecord): string {
     failed_codes: record.failedAttempts.map(({ code }) => code),
     use_case: record.useCase,
     use_case_confidence: record.useCaseConfidence,
+    use_case_rule: record.useCaseRule,
     run_id: record.runId,
     snapshot_version: record.snapshotVersion,
   });

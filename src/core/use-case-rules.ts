@@ -37,12 +37,17 @@ export interface RuleSubject {
 /** Each rule is tried on every request. */
 export const USE_CASE_RULES_MAX = 200;
 
+/** A use case that a rule gave, with confidence 1. */
+export interface RuledClassification extends Classification {
+  readonly ruleName: string;
+}
+
 interface CompiledRule {
   readonly rule: UseCaseRule;
   readonly patterns: readonly { readonly pattern: RegExp; readonly textLengthMax: number }[];
   readonly headerName: string | null;
   /** The classification that it gives; one object for all requests. */
-  readonly classification: Classification & { readonly ruleName: string };
+  readonly classification: RuledClassification;
 }
 
 /** Rules in their order, compiled once. Immutable. */
@@ -70,7 +75,7 @@ export class UseCaseRules {
   }
 
   /** The first rule that holds, as a classification of confidence 1; null when none does. */
-  match(subject: RuleSubject): (Classification & { readonly ruleName: string }) | null {
+  match(subject: RuleSubject): RuledClassification | null {
     if (this.#rules.length === 0) return null;
     return this.#rules.find((rule) => holds(rule, subject))?.classification ?? null;
   }

@@ -1,5 +1,5 @@
-import type { FinishReason, TokenUsage } from '../core/usage-record.ts';
-import { NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import type { FinishReason, ProviderTimings, TokenUsage } from '../core/usage-record.ts';
+import { NO_TIMINGS, NO_TOKEN_USAGE } from '../core/usage-record.ts';
 import type { AnswerPart, ChatAnswer, ToolCall, ToolCallDelta } from './chat.ts';
 
 /**
@@ -24,7 +24,7 @@ export class AnswerCollector {
   #usageWire: Readonly<Record<string, unknown>> | null = null;
   #responseId: string | null = null;
   #modelReported: string | null = null;
-  #loadMs: number | null = null;
+  #timings: ProviderTimings = NO_TIMINGS;
 
   collect(part: AnswerPart): void {
     const length = part.text.length + part.reasoning.length + part.refusal.length;
@@ -39,7 +39,7 @@ export class AnswerCollector {
     this.#usageWire = part.usageWire ?? this.#usageWire;
     this.#responseId ??= part.responseId;
     this.#modelReported ??= part.modelReported;
-    this.#loadMs = part.loadMs ?? this.#loadMs;
+    this.#timings = part.timings ?? this.#timings;
   }
 
   /** True when the answer was longer than what is kept, so that its form cannot be judged. */
@@ -72,7 +72,7 @@ export class AnswerCollector {
       usage: this.#usage ?? NO_TOKEN_USAGE,
       responseId: this.#responseId,
       modelReported: this.#modelReported,
-      loadMs: this.#loadMs,
+      timings: this.#timings,
       wire: null,
     };
   }

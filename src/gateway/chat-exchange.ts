@@ -1,18 +1,21 @@
 import type { FastifyReply } from 'fastify';
 import type { Decision } from '../core/decision.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
 import type { FailedAttempt, RequestFailure } from '../core/usage-record.ts';
-import { countsAgainstModel, NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import { countsAgainstModel, NO_TIMINGS, NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import { judgeAnswer } from '../tracker/outcome/judge-answer.ts';
 import { AnswerCollector } from './answer-collector.ts';
+import { demandsOf } from './answer-demands.ts';
 import { headersOfAnswer, headersOfError, toCostText } from './answer-headers.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest } from './chat.ts';
 import { hasContent, isEmptyAnswer, recordedText } from './chat.ts';
 import type { GatewayDeps, LoggedOutcome } from './deps.ts';
-import { demandsJson, judgeAnswer } from './judge-answer.ts';
 import type { AnswerHead } from './protocols/openai-answer.ts';
 import { encodeChunk, encodeCompletion, encodeError, encodeUsageChunk } from './protocols/openai-answer.ts';
 import type { Provider, ProviderCall } from './providers/provider.ts';
 import { frame, SseWriter } from './sse-writer.ts';
+import { UpstreamRejection } from './upstream-errors.ts';
 
 /** Models that one request may try. Fewer gives up early; more makes the caller wait for a dead network. */
 const ATTEMPTS_MAX = 4;
@@ -62,7 +65,7 @@ export class ChatExchange {
     } catch (thrown) {
       return await this.#refuse(thrown);
     }
-    const failure = judgeAnswer(answer, demandsJson(this.#opened.request));
+    const failure = this.#judge(answer, false);
     const outcome = await this.#finish(answer, 200, failure);
     if (this.#reply.raw.destroyed) return this.#reply.hijack();
     const costUsd = this.#deps.log.costOf(this.#modelId, answer.usage);
@@ -94,8 +97,7 @@ export class ChatExchange {
       error = this.#toError(thrown);
     }
     const answer = collector.answer();
-    const wantsJson = demandsJson(this.#opened.request) && !collector.isCut;
-    const failure = error === null ? judgeAnswer(answer, wantsJson) : failureOf(error);
+    const failure = error === null ? this.#judge(answer, collector.isCut) : failureOf(error);
     await this.#finish(answer, error === null ? 200 : error.statusCode, failure);
     if (error === null) writer.end(this.#lastFrames(collector, answer));
     else writer.end(frame(encodeError(error)));
@@ -230,7 +232,7 @@ export class ChatExchange {
       usage: answer?.usage ?? NO_TOKEN_USAGE,
       latencyMs,
       firstTokenMs: this.#firstTokenMs,
-      loadMs: answer?.loadMs ?? null,
+      ...(answer?.timings ?? NO_TIMINGS),
       overheadMs: Math.max(0, latencyMs - this.#upstreamMs),
       finishReason: answer?.finishReason ?? null,
       modelReported: answer?.modelReported ?? null,
@@ -248,6 +250,13 @@ export class ChatExchange {
     }
     this.#deps.events?.onRequestFinished?.(requestId, outcome, decision);
     return outcome;
+  }
+
+  #judge(answer: ChatAnswer, isCut: boolean): RequestFailure | null {
+    const { providers } = this.#deps;
+    const model = providers.catalog.get(this.#modelId);
+    const kind = model === null ? null : (providers.provider(model.provider)?.kind ?? null);
+    return judgeAnswer(answer, demandsOf(this.#opened.request, kind), isCut);
   }
 
   #headers(): Record<string, string> {
@@ -294,13 +303,20 @@ async function openStream(provider: Provider, call: ProviderCall): Promise<Opene
   }
 }
 
-/**
- * True for failures that say nothing against the request itself: another model may well answer it. A 404
- * counts among them, for the caller named no model; so does a form that one protocol cannot carry.
- */
+/** Failures of our account, our settings or our network with one provider, and a form that one protocol cannot carry. */
+const ANOTHER_MAY_SERVE: ReadonlySet<ErrorCode> = new Set([
+  'upstream_unauthorized',
+  'upstream_quota_exhausted',
+  'upstream_not_found',
+  'network_unavailable',
+  'bad_request',
+]);
+
+/** True for failures that say nothing against the request itself: another model may well answer it. */
 function mayTryAnother(error: TallyrankError): boolean {
-  if (error.code === 'upstream_rejected') return error.statusCode === 404;
-  return error.fault === 'provider' || error.code === 'upstream_unauthorized' || error.code === 'bad_request';
+  if (countsAgainstModel(error.fault) || ANOTHER_MAY_SERVE.has(error.code)) return true;
+  const { cause } = error;
+  return cause instanceof UpstreamRejection && cause.isTooLong;
 }
 
 function failureOf(error: TallyrankError): RequestFailure {

@@ -1,4 +1,4 @@
-import type { FinishReason, TokenUsage } from '../core/usage-record.ts';
+import type { FinishReason, ProviderTimings, TokenUsage } from '../core/usage-record.ts';
 
 /**
  * The neutral request: the body of OpenAI's chat completions, of which we type what we read. Fields that we
@@ -83,8 +83,8 @@ export interface AnswerPart {
   readonly usageWire: Readonly<Record<string, unknown>> | null;
   readonly responseId: string | null;
   readonly modelReported: string | null;
-  /** Milliseconds in which a local model was loaded into memory. */
-  readonly loadMs: number | null;
+  /** null: the part says nothing of times. */
+  readonly timings: ProviderTimings | null;
   /** JSON of an OpenAI chunk that may go to the client as it is; null: encode the part, if it says anything. */
   readonly wire: string | null;
 }
@@ -100,7 +100,7 @@ export const EMPTY_PART: AnswerPart = {
   usageWire: null,
   responseId: null,
   modelReported: null,
-  loadMs: null,
+  timings: null,
   wire: null,
 };
 
@@ -114,7 +114,7 @@ export interface ChatAnswer {
   readonly usage: TokenUsage;
   readonly responseId: string | null;
   readonly modelReported: string | null;
-  readonly loadMs: number | null;
+  readonly timings: ProviderTimings;
   /** The provider's bytes where it speaks the OpenAI protocol: forwarded unchanged. */
   readonly wire: Buffer | null;
 }

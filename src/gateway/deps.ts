@@ -43,6 +43,8 @@ export interface LoggedRequest extends Partial<RequestContext> {
   readonly classification: {
     readonly useCase: string;
     readonly confidence: number | null;
+    /** The hand-written rule that gave it; null: the classifier did. */
+    readonly ruleName: string | null;
     readonly runId: string;
     readonly snapshotVersion: string | null;
   };

@@ -56,6 +56,7 @@ export async function answerChat(
     classification: {
       useCase: decision.useCase,
       confidence: decision.useCaseConfidence,
+      ruleName: decision.useCaseRule,
       runId: decision.runId,
       snapshotVersion: decision.snapshotVersion,
     },

@@ -234,9 +234,14 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler {
     this.#fail(errorOfConnection(this.#request.provider, error, this.statusCode !== 0));
   }
 
-  /** For the timers: the provider was silent for too long. */
+  /** For the timers: the provider was silent for too long, or the caller took too long to read. */
   timeOut(what: string, limitMs: number): void {
     const { provider } = this.#request;
+    if (this.#isPaused) {
+      const text = `The caller had not read the answer after ${limitMs} ms; read faster, or ask for less.`;
+      this.abort(new TallyrankError('caller_too_slow', text));
+      return;
+    }
     this.abort(
       new TallyrankError(
         'upstream_timeout',

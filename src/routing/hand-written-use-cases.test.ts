@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { ModelCatalog } from '../core/model-catalog.ts';
-import { UseCaseRules } from '../core/use-case-rules.ts';
 import { RoutingEngine } from './routing-engine.ts';
 
 const model = {
@@ -21,17 +20,17 @@ const model = {
 const engine = new RoutingEngine(
   { catalog: new ModelCatalog([model]), isPriced: () => true, typicalCostUsd: () => 0 },
   {
-    useCaseRules: new UseCaseRules([
+    useCaseRules: [
       { name: 'by word', useCase: 'refunds', when: { regex: 'refund' } },
       { name: 'by app', useCase: 'crm', when: { header: { name: 'x-app', value: 'crm' } } },
-    ]),
+    ],
   },
 );
 
 describe('hand-written use cases', () => {
   it('win over the classifier with certainty, also where no run has found them', async () => {
     const decision = await engine.route({ content: 'Translate this refund letter into French' });
-    expect(decision).toMatchObject({ useCase: 'refunds', useCaseConfidence: 1 });
+    expect(decision).toMatchObject({ useCase: 'refunds', useCaseConfidence: 1, useCaseRule: 'by word' });
     expect(decision.modelIds).toEqual(['ollama:mistral:7b']);
   });
 
@@ -47,6 +46,6 @@ describe('hand-written use cases', () => {
 
   it('leave everything else to the classifier', async () => {
     const decision = await engine.route({ content: 'Translate this letter into French' });
-    expect(decision).toMatchObject({ useCase: 'translation' });
+    expect(decision).toMatchObject({ useCase: 'translation', useCaseRule: null });
   });
 });

@@ -3,12 +3,12 @@ import type { Classification } from '../core/classifier.ts';
 import type { Decision } from '../core/decision.ts';
 import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Policy, PolicyTable } from '../core/policy.ts';
-import { isAutoName, POLICIES, policyOf } from '../core/policy.ts';
+import type { Policy } from '../core/policy.ts';
+import { isAutoName, PolicyBook } from '../core/policy.ts';
 import { classifiedText, toPromptText } from '../core/prompt-text.ts';
 import type { RankedModel, Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
-import { UseCaseRules } from '../core/use-case-rules.ts';
+import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import { createRandom } from '../stats/random.ts';
 import type { ExplorationSettings, UniformSource } from './exploration.ts';
 import { bestPropensity, drawModel, Exploration } from './exploration.ts';
@@ -47,8 +47,8 @@ export interface RoutingEngineOptions {
   readonly defaultModel?: string | null | undefined;
   readonly rules?: readonly Rule[] | undefined;
   /** Hand-written use cases; where one matches, the classifier is not asked. */
-  readonly useCaseRules?: UseCaseRules | undefined;
-  readonly policies?: PolicyTable | undefined;
+  readonly useCaseRules?: readonly UseCaseRule[] | undefined;
+  readonly policies?: PolicyBook | undefined;
   readonly logger?: Logger | undefined;
 }
 
@@ -73,6 +73,7 @@ interface Entry {
 interface Frame {
   readonly snapshot: Snapshot;
   readonly classification: Classification;
+  readonly useCaseRule: string | null;
   readonly policy: Policy;
 }
 
@@ -86,7 +87,7 @@ export class RoutingEngine {
   readonly #exploration: ExplorationSettings;
   readonly #random: UniformSource;
   readonly #defaultModel: string | null;
-  readonly #policies: PolicyTable;
+  readonly #policies: PolicyBook;
   readonly #useCaseRules: UseCaseRules;
   readonly #logger: Logger | null;
   #entries: readonly Entry[] = [{ ...DATA_DRIVEN_RULE, rule: null }];
@@ -99,8 +100,8 @@ export class RoutingEngine {
     this.#exploration = options.exploration ?? new Exploration();
     this.#random = options.random ?? createRandom(randomInt(2 ** 47));
     this.#defaultModel = options.defaultModel ?? null;
-    this.#policies = options.policies ?? POLICIES;
-    this.#useCaseRules = options.useCaseRules ?? new UseCaseRules();
+    this.#policies = options.policies ?? new PolicyBook();
+    this.#useCaseRules = new UseCaseRules(options.useCaseRules);
     this.#logger = options.logger ?? null;
     for (const rule of options.rules ?? []) this.#put(rule.name, rule.priority, rule);
   }
@@ -166,14 +167,15 @@ export class RoutingEngine {
   ): Promise<{ decision: Decision; plan: Plan | null }> {
     const snapshot = this.#snapshots.current;
     const text = message.text ?? toPromptText(message.content);
-    const policy = this.#policyFor(message);
     const named = explicitModel(message, text, this.#registry.catalog);
+    const ruled = this.#useCaseRules.match({ ...message, prompt: text.prompt });
+    const classification = ruled ?? snapshot.classifier.classify(classifiedText(text));
+    const policy = this.#policyFor(message, classification.useCase);
     const frame: Frame = {
       snapshot,
       policy,
-      classification:
-        this.#useCaseRules.match({ ...message, prompt: text.prompt }) ??
-        snapshot.classifier.classify(classifiedText(text)),
+      classification,
+      useCaseRule: ruled?.ruleName ?? null,
     };
     if (named !== null) return { decision: explicitDecision(frame, named.modelId), plan: null };
     const { useCase, confidence: useCaseConfidence } = frame.classification;
@@ -234,6 +236,7 @@ export class RoutingEngine {
       policy: frame.policy.name,
       useCase: frame.classification.useCase,
       useCaseConfidence: frame.classification.confidence,
+      useCaseRule: frame.useCaseRule,
       modelIds: chosenFirst(draw.modelId, plan),
       candidates: plan.rows,
       propensity: draw.propensity,
@@ -262,10 +265,10 @@ export class RoutingEngine {
     return healthy.length > 0 ? healthy : modelIds;
   }
 
-  #policyFor(message: RoutingMessage): Policy {
+  #policyFor(message: RoutingMessage, useCase: string): Policy {
     const named =
       message.model && isAutoName(message.model) && message.model !== 'auto' ? message.model : null;
-    return policyOf(named ?? message.policy ?? 'auto', this.#policies);
+    return this.#policies.policyOf(named ?? message.policy ?? 'auto', useCase);
   }
 
   #plansOf(snapshot: Snapshot): PlanBook {
@@ -309,6 +312,7 @@ function certainDecision(frame: Frame, modelIds: readonly string[]): Omit<Decisi
     policy: frame.policy.name,
     useCase: frame.classification.useCase,
     useCaseConfidence: frame.classification.confidence,
+    useCaseRule: frame.useCaseRule,
     modelIds,
     candidates: [],
     propensity: 1,

@@ -5,7 +5,10 @@ export interface SnapshotSource {
   readonly current: Snapshot;
 }
 
-/** Holds the current snapshot; replaced whole by whoever publishes or polls. */
+/** Rankings that belong to a published version, newer than those that it was published with. */
+type NewerRankings = Pick<Snapshot, 'version' | 'rankings' | 'overall'>;
+
+/** Holds the current snapshot; replaced whole by whoever publishes or polls, and as requests come in. */
 export class SnapshotHolder implements SnapshotSource {
   #current: Snapshot;
 
@@ -19,5 +22,17 @@ export class SnapshotHolder implements SnapshotSource {
 
   replace(next: Snapshot): void {
     this.#current = next;
+  }
+
+  /**
+   * Takes other rankings into the current snapshot, as a new one: a reader that holds the old one keeps it whole.
+   *
+   * @returns false when they belong to another version, and nothing was done
+   */
+  replaceRankings({ version, rankings, overall }: NewerRankings): boolean {
+    const current = this.#current;
+    if (version !== current.version) return false;
+    if (rankings !== current.rankings) this.#current = { ...current, rankings, overall };
+    return true;
   }
 }

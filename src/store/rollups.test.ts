@@ -51,13 +51,15 @@ describe('roll-ups of a new run', () => {
   });
 
   it('makes the same figures as the view does on insert', async () => {
-    // Both label alike here, so that everything but the two key columns must agree.
+    // Both label alike here, so that everything but the two key columns must agree. A rule's word needs no assignment.
     await store.db.insertRows('assignments', [
       { run_id: 'run-2', prompt_hash: 'coffee', use_case: 'a', confidence: null },
     ]);
     await store.insertRequests(
       requests(40, 'run-1', { useCase: 'a', promptHash: 'coffee' }, Date.UTC(2026, 11, 1)),
     );
+    const ruled = { useCase: 'refunds', useCaseRule: 'by app', promptHash: 'coffee' };
+    await store.insertRequests(requests(40, 'run-1', ruled, Date.UTC(2026, 11, 1)));
     await rebuildRollups(store.db, 'run-2');
     const rows = await store.db.query<Record<string, unknown>>(
       `SELECT run_id, * EXCEPT (run_id, is_rebuilt, latency_quantiles, users, prompts),
@@ -70,6 +72,7 @@ describe('roll-ups of a new run', () => {
       rows.filter((row) => row['run_id'] === run).map(({ run_id: _run, ...figures }) => figures);
     expect(of('run-2').length, JSON.stringify(rows[0])).toBeGreaterThan(0);
     expect(of('run-2')).toEqual(of('run-1'));
+    expect(new Set(rows.map((row) => row['use_case']))).toEqual(new Set(['a', 'refunds']));
   });
 
   it('counts a failure of a model that another one stood in for, and no request', async () => {

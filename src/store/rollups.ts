@@ -3,6 +3,7 @@ import { TallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
 import { STARTER_RUN_ID } from '../core/use-case.ts';
 import type { Database } from './database.ts';
+import { rowsUnderRun } from './rows-under-run.ts';
 
 export interface RollupOptions {
   readonly signal?: AbortSignal | undefined;
@@ -38,16 +39,18 @@ LEFT JOIN (
 WHERE logged.request_count != rolled.request_count
 ORDER BY day`;
 
+const ROWS_OF_DAY = 'toYYYYMMDD(started_at) = {day:UInt32} AND run_id != {run:String}';
+
 /** The figures are those of usage_hourly_view, column by column; a test compares the two. */
 const fillStaging = (staging: string): string => `
 INSERT INTO ${staging}
 SELECT
   {run:String} AS run_id,
   toUInt8(1) AS is_rebuilt,
-  toStartOfHour(toDateTime(usage.started_at, 'UTC')) AS hour,
-  if(assigned.use_case = '', 'other', assigned.use_case) AS use_case,
-  usage.model_id AS model_id,
-  usage.source AS source,
+  toStartOfHour(toDateTime(started_at, 'UTC')) AS hour,
+  use_case,
+  model_id,
+  source,
   count() AS request_count,
   countIf(success) AS success_count,
   countIf(fault IN ('provider', 'model')) AS failure_count,
@@ -70,13 +73,27 @@ SELECT
   sumIf(ifNull(completion_tokens, 0), prompt_tokens IS NOT NULL) AS completion_token_sum,
   sum(prompt_length) AS prompt_length_sum,
   uniqState(user_id) AS users,
-  uniqState(usage.prompt_hash) AS prompts
-FROM usage_log AS usage
-LEFT JOIN (
-  SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {run:String}
-) AS assigned ON assigned.prompt_hash = usage.prompt_hash
-WHERE toYYYYMMDD(usage.started_at) = {day:UInt32} AND usage.run_id != {run:String}
+  uniqState(prompt_hash) AS prompts
+FROM ${rowsUnderRun({ columns: COUNTED_COLUMNS, where: ROWS_OF_DAY })}
 GROUP BY hour, use_case, model_id, source`;
+
+const COUNTED_COLUMNS = [
+  'started_at',
+  'model_id',
+  'source',
+  'success',
+  'fault',
+  'error_code',
+  'session_id',
+  'latency_ms',
+  'first_token_ms',
+  'cost_usd',
+  'prompt_tokens',
+  'completion_tokens',
+  'prompt_length',
+  'user_id',
+  'prompt_hash',
+];
 
 /** As failed_attempts_view: models that failed and were stood in for. */
 const fillStagingWithFailures = (staging: string): string => `
@@ -84,19 +101,16 @@ INSERT INTO ${staging} (run_id, is_rebuilt, hour, use_case, model_id, source, fa
 SELECT
   {run:String} AS run_id,
   toUInt8(1) AS is_rebuilt,
-  toStartOfHour(toDateTime(usage.started_at, 'UTC')) AS hour,
-  if(assigned.use_case = '', 'other', assigned.use_case) AS use_case,
-  usage.failed_model_id AS model_id,
-  usage.source AS source,
+  toStartOfHour(toDateTime(started_at, 'UTC')) AS hour,
+  use_case,
+  failed_model_id AS model_id,
+  source,
   count() AS failure_count
-FROM (
-  SELECT started_at, source, prompt_hash, arrayJoin(failed_model_ids) AS failed_model_id
-  FROM usage_log
-  WHERE toYYYYMMDD(started_at) = {day:UInt32} AND run_id != {run:String}
-) AS usage
-LEFT JOIN (
-  SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {run:String}
-) AS assigned ON assigned.prompt_hash = usage.prompt_hash
+FROM ${rowsUnderRun({
+  columns: ['started_at', 'source', 'failed_model_ids'],
+  where: `${ROWS_OF_DAY} AND notEmpty(failed_model_ids)`,
+})}
+ARRAY JOIN failed_model_ids AS failed_model_id
 GROUP BY hour, use_case, model_id, source`;
 
 const OLD_STAGING = `
@@ -116,8 +130,8 @@ WHERE database = currentDatabase() AND active AND table IN ('usage_hourly', 'ass
 
 /**
  * Fills the roll-up of run `runId` from rows that carry an earlier run's label: each gets the use case that
- * the run assigned to its prompt ("other" where it never saw the prompt). Day by day; every day is switched
- * at once, so that readers see the old figures or the new ones. May be repeated and run beside inserts;
+ * the run assigned to its prompt ("other" where it never saw the prompt); one that a hand-written rule labelled
+ * keeps its own. Day by day; every day is switched at once, so that readers see the old figures or the new ones. May be repeated and run beside inserts;
  * rows that arrive meanwhile are caught by {@link reconcileRollups}.
  *
  * @returns the days rebuilt, as "YYYY-MM-DD"

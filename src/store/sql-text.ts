@@ -23,14 +23,10 @@ export function splitStatements(sql: string): string[] {
   return statements;
 }
 
-/**
- * Names of the `{name:Type}` placeholders that a statement needs values for. Those of a view's definition are
- * the view's own parameters.
- */
+/** Names of the `{name:Type}` placeholders that a statement needs values for. */
 export function placeholderNames(sql: string): Set<string> {
   const code = blankQuotesAndComments(sql);
   const names = new Set<string>();
-  if (/^\s*CREATE\s/i.test(code)) return names;
   for (const match of code.matchAll(/\{\s*([A-Za-z_]\w*)\s*:/g)) {
     if (match[1] !== undefined) names.add(match[1]);
   }

@@ -10,9 +10,12 @@ import type { Signal, SignalKind } from '../core/signal.ts';
 import { encodeSignal } from '../core/signal.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
-import { encodeUsageRecord } from '../core/usage-record.ts';
+import { encodeUsageRecord, NO_TIMINGS } from '../core/usage-record.ts';
+import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import type { ImportedRow } from './import-rows.ts';
 import { ImportFault, parseImportRow } from './import-rows.ts';
+import { marksOfAnswer } from './outcome/answer-marks.ts';
+import { failureOfReport } from './response-facts.ts';
 import { SessionMemory } from './sessions.ts';
 import type { UsageSink } from './shipper.ts';
 
@@ -24,6 +27,8 @@ export interface ImportSink extends UsageSink {
 export interface ImportOptions {
   readonly sink: ImportSink;
   readonly snapshot: Snapshot;
+  /** Hand-written use cases; a line knows text, user, room and tags, no key and no headers. */
+  readonly useCaseRules?: readonly UseCaseRule[] | undefined;
   readonly prices: PriceBook;
   readonly canonicalId: (name: string) => string;
   readonly keepTexts: boolean;
@@ -87,6 +92,7 @@ class ImportRun {
   /** Time of rows that say none: the file's own. */
   readonly #fileTimeMs: number;
   readonly #options: ImportOptions;
+  readonly #useCaseRules: UseCaseRules;
   readonly #sessions = new SessionMemory();
   readonly #rejects: ReturnType<typeof createWriteStream> | null;
   readonly #refusedReasons: Record<string, number> = {};
@@ -102,6 +108,7 @@ class ImportRun {
     this.#file = file;
     this.#fileTimeMs = Math.floor(fileTimeMs);
     this.#options = options;
+    this.#useCaseRules = new UseCaseRules(options.useCaseRules);
     this.#rejects =
       options.rejectFile === null ? null : createWriteStream(options.rejectFile, { mode: 0o600 });
   }
@@ -177,7 +184,8 @@ class ImportRun {
     const { snapshot, prices, keepTexts } = this.#options;
     const startedAtMs = row.startedAtMs ?? this.#fileTimeMs;
     const modelId = this.#options.canonicalId(row.model);
-    const classification = snapshot.classifier.classify(classifiedText(row.text));
+    const ruled = this.#useCaseRules.match({ ...row.context, prompt: row.text.prompt });
+    const classification = ruled ?? snapshot.classifier.classify(classifiedText(row.text));
     // A cost that the source recorded is the bill; the price list is for those that recorded none.
     const price =
       row.costUsd === null
@@ -197,25 +205,24 @@ class ImportRun {
       promptHash: promptHash(row.text),
       conversation: keepTexts ? row.conversation : null,
       response: keepTexts ? row.response : null,
+      ...marksOfAnswer(row.response, row.text.prompt),
       usage: row.usage,
       latencyMs: row.latencyMs,
       firstTokenMs: row.firstTokenMs,
-      loadMs: null,
+      ...NO_TIMINGS,
       overheadMs: null,
       finishReason: null,
       modelReported: null,
       responseId: null,
-      statusCode: null,
+      statusCode: row.statusCode,
       attemptCount: 1,
       failedAttempts: [],
-      failure:
-        row.error === null
-          ? null
-          : { fault: 'provider', code: 'reported_error', message: row.error.slice(0, 500) },
+      failure: failureOfReport(row),
       costUsd: price?.costUsd ?? null,
       priceVersion: price?.version ?? null,
       useCase: classification.useCase,
       useCaseConfidence: classification.confidence,
+      useCaseRule: ruled?.ruleName ?? null,
       runId: snapshot.runId,
       snapshotVersion: snapshot.version,
     };

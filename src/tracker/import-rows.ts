@@ -20,6 +20,8 @@ export interface ImportedRow {
   readonly costUsd: number | null;
   readonly isStream: boolean;
   readonly error: string | null;
+  /** HTTP status of the provider's answer. */
+  readonly statusCode: number | null;
   readonly context: RequestContext;
   /** Quality 0..1 that a person gave. */
   readonly feedback: number | null;
@@ -114,6 +116,7 @@ export function parseImportRow(value: unknown): ImportedRow {
     costUsd: amount(value, 'costUsd'),
     isStream: find(value, NAMES.isStream) === true,
     error: errorOf(value),
+    statusCode: statusOf(find(value, NAMES.status)),
     context: contextOf(value),
     feedback: feedbackOf(find(value, NAMES.feedback)),
     importedScore: scoreOf(find(value, NAMES.importedScore)),
@@ -170,6 +173,10 @@ function errorOf(row: Fields): string | null {
   if (typeof status === 'number' && status >= 400) return `status ${status}`;
   if (typeof status === 'string' && /^(error|fail|failed|failure)$/i.test(status)) return `status ${status}`;
   return null;
+}
+
+function statusOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 100 && value < 600 ? value : null;
 }
 
 function responseOf(value: unknown): string | null {

@@ -5,6 +5,7 @@ import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
 import { toPromptText } from '../core/prompt-text.ts';
 import type { RecordSource, RequestContext, RequestOutcome, UsageRecord } from '../core/usage-record.ts';
 import { NO_CONTEXT } from '../core/usage-record.ts';
+import { marksOfAnswer } from './outcome/answer-marks.ts';
 
 /** What is known of a request before it is made. Everything but model and prompt may be left out. */
 export interface RequestFacts extends Partial<RequestContext> {
@@ -22,6 +23,8 @@ export interface RequestFacts extends Partial<RequestContext> {
 }
 
 export interface LabelledClassification extends Classification {
+  /** The hand-written rule that decided; left out or null: the classifier did. */
+  readonly ruleName?: string | null | undefined;
   readonly runId: string;
   readonly snapshotVersion: string | null;
 }
@@ -58,6 +61,7 @@ export function recordOf(
     ...contextOf(facts),
     ...outcome,
     response: settings.keepTexts ? outcome.response : null,
+    ...marksOfAnswer(outcome.response, text.prompt),
     requestId,
     startedAtMs: open.startedAtMs,
     source: settings.source,
@@ -73,6 +77,7 @@ export function recordOf(
     priceVersion: price?.version ?? null,
     useCase: classification.useCase,
     useCaseConfidence: classification.confidence,
+    useCaseRule: classification.ruleName ?? null,
     runId: classification.runId,
     snapshotVersion: classification.snapshotVersion,
   };

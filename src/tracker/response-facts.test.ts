@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { factsOfResponse, failureOfError, failureOfFacts } from './response-facts.ts';
+import { factsOfResponse, failureOfError, failureOfFacts, failureOfReport } from './response-facts.ts';
 
 describe('factsOfResponse', () => {
   it('takes a plain string', () => {
@@ -58,12 +58,14 @@ describe('factsOfResponse', () => {
       done: true,
       done_reason: 'stop',
       load_duration: 2_500_000_000,
+      eval_duration: 40_000_000,
       prompt_eval_count: 12,
       eval_count: 3,
     });
     expect(facts).toMatchObject({
       response: 'Hi',
       loadMs: 2500,
+      generationMs: 40,
       usage: { promptTokens: 12, completionTokens: 3 },
     });
   });
@@ -83,16 +85,62 @@ describe('failureOfFacts', () => {
     [{ text: '  \n' }, 'empty_answer'],
     [{ text: 'half', finishReason: 'length' }, 'truncated_answer'],
     [{ text: 'no', finishReason: 'content_filter' }, 'refused_answer'],
+    [{ text: 'no', finishReason: 'content-filter' }, 'refused_answer'],
+    [{ text: "I'm sorry, but I can't help with that." }, 'refused_answer'],
+    [{ choices: [{ message: { content: null, refusal: 'No.' }, finish_reason: 'stop' }] }, 'refused_answer'],
+    [{ choices: [{ message: { content: null, tool_calls: [{}] }, finish_reason: 'tool_calls' }] }, undefined],
+    [{ content: [], stop_reason: 'end_turn' }, 'empty_answer'],
+    [{ promptTokens: 3 }, undefined],
     [{ text: 'fine' }, undefined],
   ])('judges %j as %s', (response, code) => {
     expect(failureOfFacts(factsOfResponse(response))?.code).toBe(code);
   });
 });
 
+describe('failureOfReport', () => {
+  it.each([
+    [{ error: null, statusCode: 200, response: 'At eight.' }, undefined],
+    [{ error: null, statusCode: null, response: '' }, undefined],
+    [{ error: null, statusCode: null, response: null }, undefined],
+    [
+      { error: null, statusCode: 200, response: "I'm sorry, but I can't assist with that." },
+      'model refused_answer',
+    ],
+    [{ error: 'boom', statusCode: null, response: null }, 'provider reported_error'],
+    [{ error: 'late', statusCode: 200, response: null }, 'provider reported_error'],
+    [{ error: 'status 400', statusCode: 400, response: null }, 'caller upstream_rejected'],
+    [{ error: 'slow down', statusCode: 429, response: null }, 'provider upstream_rate_limited'],
+  ])('judges %j as %s', (report, verdict) => {
+    const failure = failureOfReport(report);
+    expect(failure ? `${failure.fault} ${failure.code}` : undefined).toBe(verdict);
+  });
+});
+
 describe('failureOfError', () => {
   it.each([
     [Object.assign(new Error('bad'), { status: 400 }), 'caller', 'upstream_rejected'],
-    [Object.assign(new Error('slow down'), { status: 429 }), 'provider', 'reported_error'],
+    [Object.assign(new Error('slow down'), { status: 429 }), 'provider', 'upstream_rate_limited'],
+    [
+      Object.assign(new Error('no credit'), { status: 429, error: { code: 'insufficient_quota' } }),
+      'policy',
+      'upstream_quota_exhausted',
+    ],
+    [Object.assign(new Error('wrong key'), { statusCode: 401 }), 'policy', 'upstream_unauthorized'],
+    [
+      Object.assign(new Error('filtered'), { status: 400, code: 'content_filter' }),
+      'policy',
+      'upstream_filtered',
+    ],
+    [Object.assign(new Error('no model'), { status_code: 404 }), 'policy', 'upstream_not_found'],
+    [Object.assign(new Error('overloaded'), { status: 529 }), 'provider', 'upstream_failed'],
+    [
+      Object.assign(new Error('overloaded'), { error: { error: { type: 'overloaded_error' } } }),
+      'provider',
+      'reported_error',
+    ],
+    [new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }), 'provider', 'upstream_unreachable'],
+    [new TypeError('fetch failed', { cause: { code: 'ENETUNREACH' } }), 'self', 'network_unavailable'],
+    [Object.assign(new Error('late'), { name: 'TimeoutError' }), 'provider', 'upstream_timeout'],
     [Object.assign(new Error('left'), { name: 'AbortError' }), 'caller', 'caller_cancelled'],
     ['boom', 'provider', 'reported_error'],
   ])('finds the fault of %s', (error, fault, code) => {

@@ -1,10 +1,14 @@
-import type { FinishReason, RequestFailure, RequestOutcome } from '../core/usage-record.ts';
-import { NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { ERROR_KINDS } from '../core/errors.ts';
+import type { FinishReason, ProviderTimings, RequestFailure, RequestOutcome } from '../core/usage-record.ts';
+import { NO_TIMINGS, NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import { judgeAnswer, NO_DEMANDS } from './outcome/judge-answer.ts';
+import { codeOfConnectionError, codeOfProviderError } from './outcome/provider-errors.ts';
 
 /** The parts of an outcome that an answer can tell by itself. */
 export type ResponseFacts = Pick<
   RequestOutcome,
-  'response' | 'usage' | 'finishReason' | 'modelReported' | 'responseId' | 'loadMs'
+  'response' | 'usage' | 'finishReason' | 'modelReported' | 'responseId' | keyof ProviderTimings
 >;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -15,7 +19,7 @@ const NO_FACTS: ResponseFacts = {
   finishReason: null,
   modelReported: null,
   responseId: null,
-  loadMs: null,
+  ...NO_TIMINGS,
 };
 
 /**
@@ -34,38 +38,72 @@ export function factsOfResponse(response: unknown): ResponseFacts {
 }
 
 /**
- * Whose fault an error was, for callers that log their own calls. Status 4xx but 408 and 429 is the
- * caller's; an abort is the caller leaving; all else is the provider's. Keys are cut from the message.
+ * Whose fault an error was, for callers that make their own calls: as the gateway judges it, by the status, the
+ * provider's own words and the name of a broken connection (docs/errors.md). An abort is the caller leaving; what
+ * says nothing of itself is the provider's. Keys are cut from the message.
  */
 export function failureOfError(error: unknown): RequestFailure {
-  const fields: Fields = isFields(error) ? error : {};
   const raw = error instanceof Error ? error.message : typeof error === 'string' ? error : 'unknown error';
   const message = raw.replace(/\b(sk|pk|key|Bearer)[-_ ][\w-]{6,}/gi, '$1-…').slice(0, 500);
-  if (fields['name'] === 'AbortError') return { fault: 'caller', code: 'caller_cancelled', message };
-  const status = number(fields['status']) ?? number(fields['statusCode']);
-  const isCallers = status !== null && status >= 400 && status < 500 && status !== 408 && status !== 429;
-  return isCallers
-    ? { fault: 'caller', code: 'upstream_rejected', message }
-    : { fault: 'provider', code: 'reported_error', message };
+  const code = codeOfError(isFields(error) ? error : {});
+  return { fault: ERROR_KINDS[code].fault, code, message };
 }
 
-/** An answer that came but is of no use is a failure of the model. */
-export function failureOfFacts(facts: ResponseFacts): RequestFailure | null {
-  if (facts.finishReason === 'length') {
-    return {
-      fault: 'model',
-      code: 'truncated_answer',
-      message: 'The answer was cut off at its token limit.',
-    };
-  }
-  if (facts.finishReason === 'content_filter' || facts.finishReason === 'refusal') {
-    return { fault: 'model', code: 'refused_answer', message: 'The model refused to answer.' };
-  }
-  if (facts.response !== null && facts.response.trim() === '' && facts.finishReason !== 'tool_calls') {
-    return { fault: 'model', code: 'empty_answer', message: 'The answer was empty.' };
-  }
-  return null;
+/** The names under which SDKs throw an abort and a timeout of theirs. */
+const ABORTS: ReadonlySet<unknown> = new Set(['AbortError', 'APIUserAbortError']);
+const TIMEOUTS: ReadonlySet<unknown> = new Set(['TimeoutError', 'APIConnectionTimeoutError']);
+
+/** Stainless' SDKs (openai, @anthropic-ai/sdk) give `status`, the AI SDK `statusCode`, ollama `status_code`. */
+function codeOfError(error: Fields): ErrorCode {
+  const names = [error['name'], (error['constructor'] as { name?: unknown } | undefined)?.name];
+  if (names.some((name) => ABORTS.has(name))) return 'caller_cancelled';
+  if (names.some((name) => TIMEOUTS.has(name))) return 'upstream_timeout';
+  const status = number(error['status']) ?? number(error['statusCode']) ?? number(error['status_code']);
+  const body = fieldsOf(error['error']);
+  const words = [error, fieldsOf(body['error']), body]
+    .flatMap((each) => [each['code'], each['type']])
+    .filter((word) => typeof word === 'string');
+  if (status !== null) return codeOfProviderError(status, words);
+  const cause = fieldsOf(error['cause']);
+  const connection = [error['code'], cause['code'], fieldsOf(cause['cause'])['code']]
+    .map((name) => (typeof name === 'string' ? codeOfConnectionError(name) : null))
+    .find((code) => code !== null);
+  if (connection !== undefined) return connection;
+  const reported = codeOfProviderError(null, words);
+  return reported === 'upstream_failed' ? 'reported_error' : reported;
 }
+
+/**
+ * Why a past request failed, by what was kept of it; null when it did not. An error with a status is judged as
+ * above. A text that is missing or empty says nothing: many exports leave texts out.
+ */
+export function failureOfReport(report: {
+  readonly error: string | null;
+  readonly statusCode: number | null;
+  readonly response: string | null;
+}): RequestFailure | null {
+  const { error, statusCode, response } = report;
+  if (error === null) return response ? failureOfFacts({ ...NO_FACTS, response }) : null;
+  const isHttp = statusCode !== null && statusCode >= 400;
+  const code = isHttp ? codeOfProviderError(statusCode, []) : 'reported_error';
+  return { fault: ERROR_KINDS[code].fault, code, message: error.slice(0, 500) };
+}
+
+/** Why an answer that came is of no use, and whose fault that is; null when it is of use. */
+export function failureOfFacts(facts: ResponseFacts): RequestFailure | null {
+  // A caller that logs no text has not said that there was none, nor what a tool call held.
+  const isKnown = facts.response !== null && facts.finishReason !== 'tool_calls';
+  const judged = {
+    text: facts.response ?? '',
+    refusal: '',
+    toolCalls: isKnown ? [] : [UNKNOWN_CALL],
+    finishReason: facts.finishReason,
+    usage: facts.usage,
+  };
+  return judgeAnswer(judged, NO_DEMANDS);
+}
+
+const UNKNOWN_CALL = { name: '', arguments: '' };
 
 function openaiFacts(response: Fields, choices: readonly unknown[]): ResponseFacts {
   const choice: Fields = isFields(choices[0]) ? choices[0] : {};
@@ -78,8 +116,9 @@ function openaiFacts(response: Fields, choices: readonly unknown[]): ResponseFac
     ? usage['completion_tokens_details']
     : {};
   const called = Array.isArray(message['tool_calls']) ? JSON.stringify(message['tool_calls']) : null;
+  const refusal = text(message['refusal']) ?? '';
   return {
-    response: text(message['content']) ?? text(choice['text']) ?? called,
+    response: text(message['content']) ?? text(choice['text']) ?? called ?? (refusal === '' ? null : refusal),
     usage: {
       promptTokens: number(usage['prompt_tokens']),
       completionTokens: number(usage['completion_tokens']),
@@ -88,10 +127,10 @@ function openaiFacts(response: Fields, choices: readonly unknown[]): ResponseFac
       reasoningTokens: number(details['reasoning_tokens']),
       isEstimated: false,
     },
-    finishReason: finishReason(choice['finish_reason']),
+    finishReason: refusal === '' ? finishReason(choice['finish_reason']) : 'refusal',
     modelReported: text(response['model']),
     responseId: text(response['id']),
-    loadMs: null,
+    ...NO_TIMINGS,
   };
 }
 
@@ -117,13 +156,16 @@ function anthropicFacts(response: Fields, content: readonly unknown[]): Response
     finishReason: finishReason(response['stop_reason']),
     modelReported: text(response['model']),
     responseId: text(response['id']),
-    loadMs: null,
+    ...NO_TIMINGS,
   };
 }
 
 function ollamaFacts(response: Fields): ResponseFacts {
   const message: Fields = isFields(response['message']) ? response['message'] : {};
-  const loadNs = number(response['load_duration']);
+  const inMs = (field: string): number | null => {
+    const ns = number(response[field]);
+    return ns === null ? null : ns / 1e6;
+  };
   return {
     response: text(message['content']) ?? text(response['response']),
     usage: {
@@ -134,7 +176,9 @@ function ollamaFacts(response: Fields): ResponseFacts {
     finishReason: finishReason(response['done_reason']),
     modelReported: text(response['model']),
     responseId: null,
-    loadMs: loadNs === null ? null : loadNs / 1e6,
+    loadMs: inMs('load_duration'),
+    queueMs: null,
+    generationMs: inMs('eval_duration'),
   };
 }
 
@@ -153,6 +197,8 @@ function plainFacts(response: Fields): ResponseFacts {
     modelReported: text(response['model']),
     responseId: text(response['responseId']) ?? text(response['id']),
     loadMs: number(response['loadMs']),
+    queueMs: number(response['queueMs']),
+    generationMs: number(response['generationMs']),
   };
 }
 
@@ -165,8 +211,10 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
   max_tokens: 'length',
   tool_calls: 'tool_calls',
   tool_use: 'tool_calls',
+  'tool-calls': 'tool_calls',
   function_call: 'tool_calls',
   content_filter: 'content_filter',
+  'content-filter': 'content_filter',
   refusal: 'refusal',
 };
 
@@ -176,6 +224,10 @@ function finishReason(word: unknown): FinishReason | null {
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function fieldsOf(value: unknown): Fields {
+  return isFields(value) ? value : {};
 }
 
 function text(value: unknown): string | null {

@@ -13,6 +13,7 @@ import type { Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import type { RecordSource, RequestOutcome, TokenUsage, UsageRecord } from '../core/usage-record.ts';
 import { encodeUsageRecord, storedMoment } from '../core/usage-record.ts';
+import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import type { DeliveryCounters } from './delivery.ts';
 import { Delivery } from './delivery.ts';
 import type { FsyncPolicy } from './journal.ts';
@@ -52,6 +53,8 @@ export interface UsageTrackerOptions {
   /** Canonical id of a model's name; the catalog's, or what the name alone tells. */
   readonly canonicalId?: ((name: string) => string) | undefined;
   readonly snapshots?: { readonly current: Snapshot } | undefined;
+  /** Hand-written use cases; they see no headers here. Requests that come with a classification are left alone. */
+  readonly useCaseRules?: readonly UseCaseRule[] | undefined;
   /** How the rows are marked; the gateway says "gateway". */
   readonly source?: RecordSource | undefined;
   /** False keeps hashes and numbers only. */
@@ -60,6 +63,8 @@ export interface UsageTrackerOptions {
   readonly journalMaxBytes?: number | undefined;
   /** Called with each finished request after it was handed to the journal. */
   readonly onFinished?: ((record: UsageRecord, decision: Decision | null) => void) | undefined;
+  /** Called with each signal after it was handed to the journal. */
+  readonly onSignal?: ((signal: Signal) => void) | undefined;
 }
 
 export interface TrackerCounters extends DeliveryCounters {
@@ -85,7 +90,9 @@ export class UsageTracker implements AsyncDisposable {
   readonly #keepTexts: boolean;
   readonly #source: RecordSource;
   readonly #onFinished: ((record: UsageRecord, decision: Decision | null) => void) | null;
+  readonly #onSignal: ((signal: Signal) => void) | null;
   readonly #snapshots: { readonly current: Snapshot };
+  readonly #useCaseRules: UseCaseRules;
   readonly #delivery: Delivery;
   readonly #sessions = new SessionMemory();
   readonly #open = new Map<string, OpenRequest>();
@@ -102,7 +109,9 @@ export class UsageTracker implements AsyncDisposable {
     this.#canonicalId = options.canonicalId ?? canonicalModelName;
     this.#keepTexts = options.keepTexts ?? true;
     this.#onFinished = options.onFinished ?? null;
+    this.#onSignal = options.onSignal ?? null;
     this.#snapshots = options.snapshots ?? this.#followSnapshot();
+    this.#useCaseRules = new UseCaseRules(options.useCaseRules);
     this.#source = options.source ?? 'library';
     this.#delivery = new Delivery({
       sink: options.db,
@@ -134,7 +143,7 @@ export class UsageTracker implements AsyncDisposable {
       text,
       promptHash: hash,
       startedAtMs,
-      classification: facts.classification ?? this.#classify(text),
+      classification: facts.classification ?? this.#classify(text, facts),
     });
     if (this.#open.size > OPEN_COUNT_MAX) this.#forgetOldest();
     if (facts.sessionId) this.#observeSession(requestId, facts.sessionId, text.prompt, hash, startedAtMs);
@@ -231,6 +240,7 @@ export class UsageTracker implements AsyncDisposable {
       });
     }
     void this.#delivery.append('signals', encodeSignal(signal));
+    this.#onSignal?.(signal);
   }
 
   /** Journals feedback whose request is not known yet; it is matched when the row arrives. */
@@ -289,10 +299,11 @@ export class UsageTracker implements AsyncDisposable {
     await this.close();
   }
 
-  #classify(text: PromptText): LabelledClassification {
+  #classify(text: PromptText, facts: RequestFacts): LabelledClassification {
     const snapshot = this.#snapshots.current;
     return {
-      ...snapshot.classifier.classify(classifiedText(text)),
+      ...(this.#useCaseRules.match({ ...facts, prompt: text.prompt }) ??
+        snapshot.classifier.classify(classifiedText(text))),
       runId: snapshot.runId,
       snapshotVersion: snapshot.version,
     };

@@ -156,6 +156,7 @@ function decisionFor(message: RoutedMessage, catalog: ModelCatalog): Decision {
     policy: message.policy,
     useCase: 'casual_chat',
     useCaseConfidence: 0.9,
+    useCaseRule: null,
     modelIds: message.policy === null ? [catalog.resolve(message.model).modelId] : chatIds,
     candidates: [],
     propensity: message.policy === null ? 1 : 0.9,

@@ -1,4 +1,5 @@
 import type { FinishReason, TokenUsage } from '../../core/usage-record.ts';
+import { NO_TIMINGS } from '../../core/usage-record.ts';
 import type { AnswerPart, ChatAnswer, ChatMessage, ChatRequest, ToolCall } from '../chat.ts';
 import { EMPTY_PART } from '../chat.ts';
 import { cutOff, malformed, reportedFailure } from '../upstream-errors.ts';
@@ -9,7 +10,7 @@ import { stringifyRequest } from './openai.ts';
 import { imageOfPart, isImagePart, refuseManyChoices, refusePart, textOfMessage } from './parts.ts';
 
 /** Anthropic demands a limit; this one cuts no ordinary answer and every model of theirs allows it. */
-const COMPLETION_TOKENS_DEFAULT = 4_096;
+export const ANTHROPIC_TOKENS_DEFAULT = 4_096;
 
 /**
  * The body for Anthropic's `/v1/messages`.
@@ -27,7 +28,7 @@ export function encodeAnthropicRequest(
   const stops = typeof request.stop === 'string' ? [request.stop] : request.stop;
   return stringifyRequest({
     model: modelName,
-    max_tokens: request.max_completion_tokens ?? request.max_tokens ?? COMPLETION_TOKENS_DEFAULT,
+    max_tokens: request.max_completion_tokens ?? request.max_tokens ?? ANTHROPIC_TOKENS_DEFAULT,
     messages: encodeMessages(request.messages, provider),
     ...(system === '' ? {} : { system }),
     ...(isStream ? { stream: true } : {}),
@@ -45,7 +46,7 @@ export function encodeAnthropicRequest(
 export function decodeAnthropicAnswer(provider: string, bytes: Buffer): ChatAnswer {
   const body = tryParseFields(bytes.toString());
   if (body === null) throw malformed(provider, 'a body that is not a JSON object');
-  if (body['type'] === 'error') throw reportedFailure(provider, toFields(body['error'])['type']);
+  if (body['type'] === 'error') throw reportedFailure(provider, body['error']);
   if (!Array.isArray(body['content'])) throw malformed(provider, 'without content');
   let text = '';
   let reasoning = '';
@@ -67,7 +68,7 @@ export function decodeAnthropicAnswer(provider: string, bytes: Buffer): ChatAnsw
     usage: decodeUsage(toFields(body['usage'])),
     responseId: toWord(body['id']),
     modelReported: toWord(body['model']),
-    loadMs: null,
+    timings: NO_TIMINGS,
     wire: null,
   };
 }
@@ -133,7 +134,7 @@ export class AnthropicStreamReader {
         this.#hasEnded = true;
         return null;
       case 'error':
-        throw reportedFailure(this.#provider, toFields(event['error'])['type']);
+        throw reportedFailure(this.#provider, event['error']);
       default:
         return null;
     }

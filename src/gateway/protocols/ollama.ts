@@ -1,5 +1,5 @@
 import { TallyrankError } from '../../core/errors.ts';
-import type { FinishReason, TokenUsage } from '../../core/usage-record.ts';
+import type { FinishReason, ProviderTimings, TokenUsage } from '../../core/usage-record.ts';
 import type { AnswerPart, ChatAnswer, ChatMessage, ChatRequest, ToolCall } from '../chat.ts';
 import { EMPTY_PART } from '../chat.ts';
 import { cutOff, malformed, reportedFailure } from '../upstream-errors.ts';
@@ -12,8 +12,8 @@ import { imageOfPart, isImagePart, refuseManyChoices, refusePart, textOfMessage 
 const NS_PER_MS = 1e6;
 
 /**
- * The body for Ollama's `/api/chat`. Ollama's own fields (`options`, `keep_alive`, `think`) may stand in the
- * request and win over what is derived.
+ * The body for Ollama's `/api/chat`. Ollama's own fields (`options`, `keep_alive`, `think`, `format`) may stand
+ * in the request and win over what is derived.
  *
  * @throws {TallyrankError} `bad_request` for parts that Ollama cannot carry
  */
@@ -45,7 +45,7 @@ export function encodeOllamaRequest(
 export function decodeOllamaAnswer(provider: string, bytes: Buffer, callId: string): ChatAnswer {
   const body = tryParseFields(bytes.toString());
   if (body === null) throw malformed(provider, 'a body that is not a JSON object');
-  if (body['error'] !== undefined) throw reportedFailure(provider, null);
+  if (body['error'] !== undefined) throw reportedFailure(provider, body['error']);
   if (!isFields(body['message'])) throw malformed(provider, 'without a message');
   const message = body['message'];
   const toolCalls = toFieldsList(message['tool_calls']).map((call, at) => decodeToolCall(call, callId, at));
@@ -58,7 +58,7 @@ export function decodeOllamaAnswer(provider: string, bytes: Buffer, callId: stri
     usage: decodeUsage(body),
     responseId: null,
     modelReported: toWord(body['model']),
-    loadMs: decodeLoadMs(body),
+    timings: decodeTimings(body),
     wire: null,
   };
 }
@@ -94,7 +94,7 @@ export class OllamaStreamReader {
   #decode(line: string): AnswerPart {
     const body = tryParseFields(line);
     if (body === null) throw malformed(this.#provider, 'a line that is not a JSON object');
-    if (body['error'] !== undefined) throw reportedFailure(this.#provider, null);
+    if (body['error'] !== undefined) throw reportedFailure(this.#provider, body['error']);
     this.#hasBegun = true;
     const message = toFields(body['message']);
     const toolCalls = toFieldsList(message['tool_calls']).map((call) => {
@@ -111,7 +111,7 @@ export class OllamaStreamReader {
       finishReason: isDone ? decodeDoneReason(body['done_reason'], this.#toolCallCount > 0) : null,
       usage: isDone ? decodeUsage(body) : null,
       modelReported: toWord(body['model']),
-      loadMs: isDone ? decodeLoadMs(body) : null,
+      timings: isDone ? decodeTimings(body) : null,
     };
   }
 }
@@ -169,6 +169,8 @@ function namesOfToolCalls(messages: readonly ChatMessage[]): ReadonlyMap<string,
 }
 
 function encodeFormat(request: ChatRequest): unknown {
+  const own = request['format'];
+  if (own === 'json' || isFields(own)) return own;
   const format = request.response_format;
   if (format?.type === 'json_object') return 'json';
   return format?.type === 'json_schema' ? (format.json_schema?.schema ?? 'json') : null;
@@ -216,7 +218,17 @@ function decodeUsage(body: Fields): TokenUsage {
   };
 }
 
-function decodeLoadMs(body: Fields): number | null {
-  const loadNs = toCount(body['load_duration']);
-  return loadNs === null ? null : loadNs / NS_PER_MS;
+/** What is left of the whole when loading, reading and writing are taken off was spent waiting for a free slot. */
+function decodeTimings(body: Fields): ProviderTimings {
+  const total = toCount(body['total_duration']);
+  const load = toCount(body['load_duration']);
+  const read = toCount(body['prompt_eval_duration']);
+  const write = toCount(body['eval_duration']);
+  const isWhole = total !== null && load !== null && read !== null && write !== null;
+  const inMs = (ns: number | null): number | null => (ns === null ? null : ns / NS_PER_MS);
+  return {
+    loadMs: inMs(load),
+    queueMs: isWhole ? inMs(Math.max(0, total - load - read - write)) : null,
+    generationMs: inMs(write),
+  };
 }

@@ -1,6 +1,6 @@
 import { TallyrankError } from '../../core/errors.ts';
-import type { FinishReason, TokenUsage } from '../../core/usage-record.ts';
-import { NO_TOKEN_USAGE } from '../../core/usage-record.ts';
+import type { FinishReason, ProviderTimings, TokenUsage } from '../../core/usage-record.ts';
+import { NO_TIMINGS, NO_TOKEN_USAGE } from '../../core/usage-record.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest, ToolCall, ToolCallDelta } from '../chat.ts';
 import { EMPTY_PART } from '../chat.ts';
 import { cutOff, malformed, reportedFailure } from '../upstream-errors.ts';
@@ -41,10 +41,11 @@ export function stringifyRequest(
 export function decodeOpenAiAnswer(provider: string, bytes: Buffer): ChatAnswer {
   const body = tryParseFields(bytes.toString());
   if (body === null) throw malformed(provider, 'a body that is not a JSON object');
-  if (isFields(body['error'])) throw reportedFailure(provider, body['error']['code']);
+  if (body['error']) throw reportedFailure(provider, body['error']);
   const choices = body['choices'];
   const choice: unknown = Array.isArray(choices) ? choices[0] : null;
   if (!isFields(choice) || !isFields(choice['message'])) throw malformed(provider, 'without a choice');
+  refuseBrokenEnd(provider, choice);
   const message = choice['message'];
   return {
     text: textOf(message['content']),
@@ -55,7 +56,7 @@ export function decodeOpenAiAnswer(provider: string, bytes: Buffer): ChatAnswer 
     usage: decodeOpenAiUsage(body['usage']) ?? NO_TOKEN_USAGE,
     responseId: toWord(body['id']),
     modelReported: toWord(body['model']),
-    loadMs: null,
+    timings: decodeTimings(body) ?? NO_TIMINGS,
     wire: bytes,
   };
 }
@@ -109,9 +110,9 @@ export class OpenAiStreamReader {
       }
       const chunk = tryParseFields(data);
       if (chunk === null) throw malformed(this.#provider, 'an event that is not a JSON object');
-      if (chunk['error']) throw reportedFailure(this.#provider, toFields(chunk['error'])['code']);
+      if (chunk['error']) throw reportedFailure(this.#provider, chunk['error']);
       this.#hasBegun = true;
-      const part = decodeChunk(chunk, data);
+      const part = decodeChunk(this.#provider, chunk, data);
       if (part.finishReason !== null) this.#hasEnded = true;
       parts.push(part);
     }
@@ -119,7 +120,7 @@ export class OpenAiStreamReader {
   }
 }
 
-function decodeChunk(chunk: Fields, data: string): AnswerPart {
+function decodeChunk(provider: string, chunk: Fields, data: string): AnswerPart {
   const choices = toFieldsList(chunk['choices']);
   const usage = decodeOpenAiUsage(chunk['usage']);
   const base = {
@@ -128,6 +129,7 @@ function decodeChunk(chunk: Fields, data: string): AnswerPart {
     usageWire: usage === null ? null : toFields(chunk['usage']),
     responseId: toWord(chunk['id']),
     modelReported: toWord(chunk['model']),
+    timings: decodeTimings(chunk),
   };
   // The record follows the first choice; further ones only pass by.
   const choice = choices.find((each) => (each['index'] ?? 0) === 0);
@@ -135,6 +137,7 @@ function decodeChunk(chunk: Fields, data: string): AnswerPart {
   // We write the usage chunk ourselves; a usage that rides on a choice would be counted twice by the client.
   const wire = usage === null ? data : JSON.stringify({ ...chunk, usage: null });
   if (choice === undefined) return { ...base, wire };
+  refuseBrokenEnd(provider, choice);
   const delta = toFields(choice['delta']);
   return {
     ...base,
@@ -180,17 +183,60 @@ function textOf(content: unknown): string {
     .join('');
 }
 
+const MS_PER_SECOND = 1_000;
+
+/**
+ * Times that some servers add: Groq to `usage` and Cerebras as `time_info` in seconds, llama.cpp as `timings`
+ * in milliseconds; null where there are none.
+ */
+function decodeTimings(body: Fields): ProviderTimings | null {
+  const seconds = body['time_info'] ?? body['usage'];
+  if (isFields(seconds)) {
+    const queue = toCount(seconds['queue_time']);
+    const completion = toCount(seconds['completion_time']);
+    if (queue !== null || completion !== null) {
+      const inMs = (value: number | null): number | null => (value === null ? null : value * MS_PER_SECOND);
+      return { loadMs: null, queueMs: inMs(queue), generationMs: inMs(completion) };
+    }
+  }
+  const written = isFields(body['timings']) ? toCount(body['timings']['predicted_ms']) : null;
+  return written === null ? null : { ...NO_TIMINGS, generationMs: written };
+}
+
+/** Ends that are no end of an answer: the provider's own failures, by the name that it gives them. */
+const BROKEN_ENDS: ReadonlySet<unknown> = new Set([
+  'error',
+  'insufficient_system_resource',
+  'abort',
+  'cancelled',
+  'time_limit',
+]);
+
+/** @throws {TallyrankError} when a choice ends by a failure of the provider's */
+function refuseBrokenEnd(provider: string, choice: Fields): void {
+  if (choice['error']) throw reportedFailure(provider, choice['error']);
+  const reason = choice['finish_reason'];
+  if (BROKEN_ENDS.has(reason)) throw reportedFailure(provider, { code: reason });
+}
+
 const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
   stop: 'stop',
   length: 'length',
+  max_tokens: 'length',
+  token_limit: 'length',
   tool_calls: 'tool_calls',
   function_call: 'tool_calls',
   content_filter: 'content_filter',
+  safety: 'content_filter',
+  recitation: 'content_filter',
+  blocklist: 'content_filter',
+  prohibited_content: 'content_filter',
+  spii: 'content_filter',
   refusal: 'refusal',
 };
 
 function decodeFinishReason(reason: unknown): FinishReason | null {
   if (typeof reason !== 'string') return null;
   // A word that we do not know still says that the answer has ended.
-  return FINISH_REASONS[reason] ?? (reason.includes('length') ? 'length' : 'stop');
+  return FINISH_REASONS[reason.toLowerCase()] ?? (reason.includes('length') ? 'length' : 'stop');
 }

@@ -143,6 +143,59 @@ describe('OpenAI protocol', () => {
     );
   });
 
+  it('reads the times that some servers tell', () => {
+    const groq = collect(new OpenAiStreamReader('groq'), 'groq-tool-call.sse').timings;
+    expect(groq.loadMs).toBeNull();
+    expect(groq.queueMs).toBeCloseTo(41.520249, 6);
+    expect(groq.generationMs).toBeCloseTo(46.601227, 6);
+    const answer = { choices: [{ message: { content: 'Hi' }, finish_reason: 'stop' }] };
+    const read = (more: object): unknown =>
+      decodeOpenAiAnswer('x', Buffer.from(JSON.stringify({ ...answer, ...more }))).timings;
+    const llamaCpp = { timings: { prompt_ms: 30, predicted_ms: 250, predicted_n: 10 } };
+    expect(read(llamaCpp)).toEqual({ loadMs: null, queueMs: null, generationMs: 250 });
+    const cerebras = { time_info: { queue_time: 0.25, completion_time: 0.5, total_time: 1 } };
+    expect(read(cerebras)).toEqual({ loadMs: null, queueMs: 250, generationMs: 500 });
+    expect(read({ usage: { completion_tokens: 3 } })).toMatchObject({ queueMs: null, generationMs: null });
+  });
+
+  it.each<[string, object, string]>([
+    [
+      'an error beside the choices',
+      { error: { code: 429, message: 'x' }, choices: [] },
+      'upstream_rate_limited',
+    ],
+    ['an error of no number', { error: { type: 'server_error' } }, 'upstream_failed'],
+    ['an error of words alone', { error: 'out of memory' }, 'upstream_failed'],
+    ['a filter', { error: { code: 'content_filter' } }, 'upstream_filtered'],
+    [
+      'an error in the choice',
+      { choices: [{ error: { code: 502 }, finish_reason: 'error' }] },
+      'upstream_failed',
+    ],
+    ['an end by error', { choices: [{ delta: {}, finish_reason: 'error' }] }, 'upstream_failed'],
+    [
+      'an end for want of resources',
+      { choices: [{ delta: {}, finish_reason: 'insufficient_system_resource' }] },
+      'upstream_failed',
+    ],
+  ])('tells %s in the middle of a stream', (_what, event, code) => {
+    const reader = new OpenAiStreamReader('x');
+    reader.push(Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"Hal"}}]}\n\n'));
+    expect(() => reader.push(Buffer.from(`data: ${JSON.stringify(event)}\n\n`))).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
+
+  it.each([
+    ['SAFETY', 'content_filter'],
+    ['model_length', 'length'],
+    ['max_tokens', 'length'],
+    ['eos', 'stop'],
+  ])('reads the finish reason %s as %s', (word, reason) => {
+    const body = { choices: [{ message: { content: 'Hi' }, finish_reason: word }] };
+    expect(decodeOpenAiAnswer('x', Buffer.from(JSON.stringify(body))).finishReason).toBe(reason);
+  });
+
   it('asks for usage, names the model and passes unknown fields on', () => {
     const request: ChatRequest = { ...rich, stream: true, logit_bias: { 1: 2 }, metadata: { user_id: 'u' } };
     expect(JSON.parse(encodeOpenAiRequest(request, 'gpt-4o', true))).toEqual({
@@ -201,6 +254,10 @@ describe('Anthropic protocol', () => {
     const event =
       'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n';
     expect(() => new AnthropicStreamReader('anthropic').push(Buffer.from(event))).toThrow(/overloaded_error/);
+    const limited = event.replace('overloaded_error', 'rate_limit_error');
+    expect(() => new AnthropicStreamReader('anthropic').push(Buffer.from(limited))).toThrow(
+      expect.objectContaining({ code: 'upstream_rate_limited' }),
+    );
   });
 
   it('carries instructions, images, tools and their results across', () => {
@@ -257,7 +314,7 @@ describe('Ollama protocol', () => {
     expect(answer).toMatchObject({
       finishReason: 'stop',
       usage: { promptTokens: null, completionTokens: 79 },
-      loadMs: 3.494667,
+      timings: { loadMs: 3.494667, generationMs: 2530.305 },
       modelReported: 'llama3',
     });
   });
@@ -265,7 +322,11 @@ describe('Ollama protocol', () => {
   it('reads streams however they are cut', () => {
     const whole = collect(new OllamaStreamReader('ollama', 'r1'), 'ollama-text.ndjson');
     expect(whole.text).toMatch(/^Why did the OpenTe.* face\?*!\)$/s);
-    expect(whole).toMatchObject({ usage: { promptTokens: 17, completionTokens: 50 }, loadMs: 1.631208 });
+    expect(whole).toMatchObject({
+      usage: { promptTokens: 17, completionTokens: 50 },
+      timings: { loadMs: 1.631208, generationMs: 1577.99 },
+    });
+    expect(whole.timings.queueMs).toBeCloseTo(4.204417, 6);
     expect(collect(new OllamaStreamReader('ollama', 'r1'), 'ollama-text.ndjson', 13)).toEqual(whole);
   });
 
@@ -307,6 +368,12 @@ describe('Ollama protocol', () => {
         { role: 'tool', content: 'snow', tool_name: 'get_weather' },
       ],
     });
+  });
+
+  it('passes a format of its own on', () => {
+    const format = { type: 'object' };
+    const body = encodeOllamaRequest({ ...rich, format }, 'm', 'ollama', false);
+    expect(JSON.parse(body)).toMatchObject({ format });
   });
 
   it('refuses images by address and several answers at once', () => {

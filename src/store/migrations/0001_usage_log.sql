@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS usage_log (
   conversation String CODEC(ZSTD(3)),
   response String CODEC(ZSTD(3)),
   response_length Nullable(UInt32),
+  -- equal for equal answers; the share of the answer that stands in the prompt
+  response_hash String CODEC(ZSTD(1)),
+  echo_share Nullable(Float32),
   response_id String,
   prompt_tokens Nullable(UInt32),
   completion_tokens Nullable(UInt32),
@@ -27,7 +30,10 @@ CREATE TABLE IF NOT EXISTS usage_log (
   tokens_estimated Bool,
   latency_ms Nullable(Float64),
   first_token_ms Nullable(Float64),
+  -- parts of latency_ms by the provider's own clock: loading a model, waiting for its turn, writing the answer
   load_ms Nullable(Float64),
+  queue_ms Nullable(Float64),
+  generation_ms Nullable(Float64),
   overhead_ms Nullable(Float64),
   cost_usd Nullable(Float64),
   price_version LowCardinality(String),
@@ -52,6 +58,8 @@ CREATE TABLE IF NOT EXISTS usage_log (
   failed_codes Array(LowCardinality(String)),
   use_case LowCardinality(String),
   use_case_confidence Nullable(Float32),
+  -- the hand-written rule that gave the use case, which then holds under every run; '' where the classifier did
+  use_case_rule LowCardinality(String),
   run_id LowCardinality(String),
   snapshot_version LowCardinality(String),
   INDEX response_id_index response_id TYPE bloom_filter(0.01) GRANULARITY 4,

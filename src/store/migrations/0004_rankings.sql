@@ -1,12 +1,26 @@
--- Every published snapshot: what the hot path reads, whole (the classifier lies in `classifiers` by run).
+-- Every published snapshot: what the hot path reads, whole (the classifier lies in `classifiers` by run). Old ones are
+-- thinned out when a new one is published, and not by a TTL: the one that is in use may be held for long.
 CREATE TABLE IF NOT EXISTS snapshots (
   version String,
   run_id String,
   created_at DateTime64(3, 'UTC'),
+  -- the version whose content was published again; '' where the content was new
+  rolled_back_to String,
+  use_case_count UInt32,
+  request_count UInt64,
+  body String CODEC(ZSTD(3))
+) ENGINE = ReplacingMergeTree
+ORDER BY version;
+
+-- The sums that a snapshot was computed from: gateways add what they see themselves on top. Apart from the snapshot,
+-- which many read and which need not grow by it.
+CREATE TABLE IF NOT EXISTS snapshot_evidence (
+  version String,
+  created_at DateTime64(3, 'UTC'),
   body String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree
 ORDER BY version
-TTL toDateTime(created_at) + INTERVAL 90 DAY;
+TTL toDateTime(created_at) + INTERVAL 1 DAY;
 
 -- The numbers of each published ranking, for trends and comparison.
 CREATE TABLE IF NOT EXISTS rankings (

@@ -9,7 +9,12 @@ CREATE VIEW IF NOT EXISTS model_usage_log AS
 SELECT
   usage.* EXCEPT (use_case),
   usage.use_case AS classified_use_case,
-  if(assigned.assigned_use_case != '', assigned.assigned_use_case, usage.use_case) AS discovered_use_case,
+  -- as rows-under-run.ts has it for the program; a test compares the two
+  multiIf(
+    usage.use_case_rule != '' OR usage.run_id = (SELECT run_id FROM current_run), usage.use_case,
+    assigned.assigned_use_case != '', assigned.assigned_use_case,
+    'other'
+  ) AS discovered_use_case,
   learnt.feedback AS satisfaction,
   toBool(learnt.is_follow_up) AS had_follow_up,
   toBool(learnt.is_re_ask) AS had_re_ask,
@@ -32,25 +37,32 @@ LEFT JOIN (
   GROUP BY request_id
 ) AS learnt ON learnt.learnt_id = usage.request_id;
 
+-- Those that no run found, but a hand-written rule gave, are named by their slug.
 CREATE VIEW IF NOT EXISTS model_use_cases AS
 SELECT
-  use_cases.slug AS category_slug,
-  use_cases.name AS category_name,
-  use_cases.keywords AS keywords,
-  use_cases.example_prompts AS example_prompts,
-  use_cases.sample_count AS sample_count,
-  use_cases.distinct_prompt_count AS distinct_prompt_count,
-  use_cases.typical_length AS typical_length,
+  if(found.slug != '', found.slug, seen.use_case) AS category_slug,
+  if(found.slug != '', found.name, initcapUTF8(replaceAll(seen.use_case, '_', ' '))) AS category_name,
+  found.keywords AS keywords,
+  found.example_prompts AS example_prompts,
+  if(found.slug != '', found.sample_count, seen.request_count) AS sample_count,
+  if(found.slug != '', found.distinct_prompt_count, seen.prompt_count) AS distinct_prompt_count,
+  if(found.slug != '', found.typical_length, seen.length_mean) AS typical_length,
   seen.latency_mean_ms AS typical_response_time_ms,
-  use_cases.run_id AS run_id,
-  use_cases.created_at AS created_at
-FROM (SELECT * FROM use_cases FINAL WHERE run_id = (SELECT run_id FROM current_run)) AS use_cases
-LEFT JOIN (
-  SELECT use_case, if(sum(latency_count) = 0, NULL, sum(latency_sum_ms) / sum(latency_count)) AS latency_mean_ms
+  current_run.run_id AS run_id,
+  if(found.slug != '', found.created_at, NULL) AS created_at
+FROM (SELECT * FROM use_cases FINAL WHERE run_id = (SELECT run_id FROM current_run)) AS found
+FULL OUTER JOIN (
+  SELECT
+    toString(use_case) AS use_case,
+    sum(request_count) AS request_count,
+    uniqMerge(prompts) AS prompt_count,
+    if(request_count = 0, NULL, sum(prompt_length_sum) / request_count) AS length_mean,
+    if(sum(latency_count) = 0, NULL, sum(latency_sum_ms) / sum(latency_count)) AS latency_mean_ms
   FROM usage_hourly
   WHERE run_id = (SELECT run_id FROM current_run)
   GROUP BY use_case
-) AS seen ON seen.use_case = use_cases.slug;
+) AS seen ON seen.use_case = found.slug
+CROSS JOIN current_run;
 
 CREATE VIEW IF NOT EXISTS model_rankings AS
 SELECT
@@ -71,112 +83,3 @@ SELECT
   created_at
 FROM rankings
 WHERE snapshot_version = (SELECT max(snapshot_version) FROM rankings);
-
--- Usage of run {run} in [from, to), exact to the millisecond: the roll-up for the whole hours in
--- [rolled_from, rolled_to), the log itself for what is left at both ends, labelled as the roll-up would.
--- With rolled_from = rolled_to = from everything comes from the log, by the minute.
-CREATE VIEW IF NOT EXISTS usage_between AS
-SELECT
-  hour AS at,
-  use_case,
-  model_id,
-  source,
-  request_count,
-  success_count,
-  failure_count,
-  abandoned_count,
-  latency_count,
-  latency_sum_ms,
-  latency_quantiles,
-  priced_count,
-  cost_sum_usd,
-  token_count,
-  prompt_token_sum,
-  completion_token_sum,
-  users,
-  prompts
-FROM usage_hourly
-WHERE run_id = {run:String} AND hour >= {rolled_from:DateTime('UTC')} AND hour < {rolled_to:DateTime('UTC')}
-UNION ALL
-SELECT
-  toStartOfMinute(toDateTime(usage.started_at, 'UTC')) AS at,
-  multiIf(
-    usage.run_id = {run:String}, usage.use_case,
-    assigned.use_case != '', assigned.use_case,
-    'other'
-  ) AS use_case,
-  usage.model_id AS model_id,
-  usage.source AS source,
-  count() AS request_count,
-  countIf(usage.success) AS success_count,
-  countIf(usage.fault IN ('provider', 'model')) AS failure_count,
-  countIf(usage.error_code = 'caller_cancelled') AS abandoned_count,
-  countIf(usage.success AND usage.latency_ms IS NOT NULL) AS latency_count,
-  sumIf(ifNull(usage.latency_ms, 0), usage.success) AS latency_sum_ms,
-  quantilesTDigestStateIf(0.5, 0.95)(ifNull(usage.latency_ms, 0), usage.success AND usage.latency_ms IS NOT NULL)
-    AS latency_quantiles,
-  countIf(usage.cost_usd IS NOT NULL) AS priced_count,
-  sum(ifNull(usage.cost_usd, 0)) AS cost_sum_usd,
-  countIf(usage.prompt_tokens IS NOT NULL AND usage.completion_tokens IS NOT NULL) AS token_count,
-  sumIf(ifNull(usage.prompt_tokens, 0), usage.completion_tokens IS NOT NULL) AS prompt_token_sum,
-  sumIf(ifNull(usage.completion_tokens, 0), usage.prompt_tokens IS NOT NULL) AS completion_token_sum,
-  uniqState(usage.user_id) AS users,
-  uniqState(usage.prompt_hash) AS prompts
-FROM usage_log AS usage
-LEFT JOIN (
-  SELECT prompt_hash, use_case
-  FROM assignments FINAL
-  WHERE run_id = {run:String} AND prompt_hash IN (
-    SELECT prompt_hash
-    FROM usage_log
-    WHERE run_id != {run:String}
-      AND started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
-      AND (started_at < {rolled_from:DateTime('UTC')} OR started_at >= {rolled_to:DateTime('UTC')})
-  )
-) AS assigned ON assigned.prompt_hash = usage.prompt_hash
-WHERE usage.started_at >= {from:DateTime64(3, 'UTC')} AND usage.started_at < {to:DateTime64(3, 'UTC')}
-  AND (usage.started_at < {rolled_from:DateTime('UTC')} OR usage.started_at >= {rolled_to:DateTime('UTC')})
-GROUP BY at, use_case, model_id, source
-UNION ALL
--- Models that failed and were stood in for, as failed_attempts_view counts them.
-SELECT
-  toStartOfMinute(toDateTime(usage.started_at, 'UTC')) AS at,
-  multiIf(
-    usage.run_id = {run:String}, usage.use_case,
-    assigned.use_case != '', assigned.use_case,
-    'other'
-  ) AS use_case,
-  usage.failed_model_id AS model_id,
-  usage.source AS source,
-  toUInt64(0) AS request_count,
-  toUInt64(0) AS success_count,
-  count() AS failure_count,
-  toUInt64(0) AS abandoned_count,
-  toUInt64(0) AS latency_count,
-  toFloat64(0) AS latency_sum_ms,
-  quantilesTDigestStateIf(0.5, 0.95)(toFloat64(0), false) AS latency_quantiles,
-  toUInt64(0) AS priced_count,
-  toFloat64(0) AS cost_sum_usd,
-  toUInt64(0) AS token_count,
-  toUInt64(0) AS prompt_token_sum,
-  toUInt64(0) AS completion_token_sum,
-  uniqStateIf('', false) AS users,
-  uniqStateIf('', false) AS prompts
-FROM (
-  SELECT started_at, run_id, use_case, source, prompt_hash, arrayJoin(failed_model_ids) AS failed_model_id
-  FROM usage_log
-  WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
-    AND (started_at < {rolled_from:DateTime('UTC')} OR started_at >= {rolled_to:DateTime('UTC')})
-) AS usage
-LEFT JOIN (
-  SELECT prompt_hash, use_case
-  FROM assignments FINAL
-  WHERE run_id = {run:String} AND prompt_hash IN (
-    SELECT prompt_hash
-    FROM usage_log
-    WHERE run_id != {run:String}
-      AND started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
-      AND (started_at < {rolled_from:DateTime('UTC')} OR started_at >= {rolled_to:DateTime('UTC')})
-  )
-) AS assigned ON assigned.prompt_hash = usage.prompt_hash
-GROUP BY at, use_case, model_id, source;

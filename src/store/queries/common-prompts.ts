@@ -1,5 +1,6 @@
 import type { Timeframe } from '../../core/timeframe.ts';
 import type { Database } from '../database.ts';
+import { rowsUnderRun } from '../rows-under-run.ts';
 import { currentRunId } from './current-run.ts';
 import { isoOfStored } from './usage-window.ts';
 
@@ -18,40 +19,31 @@ export interface CommonPrompt {
 /** Beyond it nobody reads on, and the second pass over the log would no longer be cheap. */
 const LIMIT_MAX = 1_000;
 
+const ASKED = "started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}";
+
+/** The last request says which use case it is; where rules look at headers or keys, one text may have several. */
 const COMMON_PROMPTS = `
 WITH most_asked AS (
   SELECT prompt_hash
   FROM usage_log
-  WHERE started_at >= {from:DateTime64(3)} AND started_at < {to:DateTime64(3)} AND prompt_hash != ''
+  WHERE ${ASKED} AND prompt_hash != ''
   GROUP BY prompt_hash
   ORDER BY count() DESC, prompt_hash
   LIMIT {limit:UInt32}
 )
 SELECT
-  seen.prompt_hash AS promptHash,
-  nullIf(seen.prompt, '') AS prompt,
-  seen.request_count AS requestCount,
-  seen.model_ids AS modelIds,
-  multiIf(seen.use_case != '', seen.use_case, assigned.use_case != '', assigned.use_case, 'other') AS useCase,
-  toString(seen.last_seen_at) AS lastSeenAt
-FROM (
-  SELECT
-    prompt_hash,
-    argMax(usage_log.prompt, started_at) AS prompt,
-    count() AS request_count,
-    arraySort(groupUniqArray(50)(model_id)) AS model_ids,
-    argMaxIf(usage_log.use_case, started_at, run_id = {run:String}) AS use_case,
-    max(started_at) AS last_seen_at
-  FROM usage_log
-  WHERE started_at >= {from:DateTime64(3)} AND started_at < {to:DateTime64(3)}
-    AND prompt_hash IN (SELECT prompt_hash FROM most_asked)
-  GROUP BY prompt_hash
-) AS seen
-LEFT JOIN (
-  SELECT prompt_hash, use_case
-  FROM assignments FINAL
-  WHERE run_id = {run:String} AND prompt_hash IN (SELECT prompt_hash FROM most_asked)
-) AS assigned ON assigned.prompt_hash = seen.prompt_hash
+  prompt_hash AS promptHash,
+  nullIf(argMax(asked.prompt, asked.started_at), '') AS prompt,
+  count() AS requestCount,
+  arraySort(groupUniqArray(50)(model_id)) AS modelIds,
+  argMax(asked.use_case, asked.started_at) AS useCase,
+  toString(max(asked.started_at)) AS lastSeenAt
+FROM ${rowsUnderRun({
+  columns: ['prompt_hash', 'prompt', 'model_id', 'started_at'],
+  where: `${ASKED} AND prompt_hash IN (SELECT prompt_hash FROM most_asked)`,
+  assignedWhere: 'prompt_hash IN (SELECT prompt_hash FROM most_asked)',
+})} AS asked
+GROUP BY prompt_hash
 ORDER BY requestCount DESC, promptHash`;
 
 /**

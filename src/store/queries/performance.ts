@@ -1,6 +1,7 @@
 import type { Timeframe } from '../../core/timeframe.ts';
 import type { Database } from '../database.ts';
 import { currentRunId } from './current-run.ts';
+import { USAGE_BETWEEN } from './usage-between.ts';
 import { usageWindow } from './usage-window.ts';
 
 /** How a model did in a use case; null where nothing of the kind was seen. */
@@ -48,16 +49,13 @@ SELECT
   if(pricedCount = 0, NULL, sum(cost_sum_usd) / pricedCount) AS costMeanUsd
 FROM (
   SELECT *, toStartOfInterval(at, toIntervalSecond({bucketSeconds:UInt32}), 'UTC') AS bucket
-  FROM usage_between(
-    run = {run:String}, from = {from:String}, to = {to:String},
-    rolled_from = {rolledFrom:String}, rolled_to = {rolledTo:String}
-  )
+  FROM ${USAGE_BETWEEN}
   WHERE model_id = {modelId:String} AND use_case = {useCase:String}
 )
 GROUP BY GROUPING SETS ((), (bucket))
 ORDER BY isTotal DESC, bucketMs`;
 
-/** How does a model do in a use case, over time? Reads `usage_between` of the current run. */
+/** How does a model do in a use case, over time? Reads roll-up and log of the current run. */
 export async function performance(
   db: Database,
   asked: { readonly modelId: string; readonly useCase: string; readonly timeframe: Timeframe },

@@ -1,12 +1,15 @@
 import { storedMoment } from '../../core/usage-record.ts';
-import { OTHER_USE_CASE } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
+import { rowsUnderRun } from '../rows-under-run.ts';
+import type { StoredQuery } from './stored-query.ts';
 
 /** A discovery run and a half-open window [from, to). The roll-up counts whole hours: those that `from` and `to` lie in are in. */
 export interface EvidenceScope {
   readonly runId: string;
   readonly from: Date;
   readonly to: Date;
+  /** Age, counted back from `to`, at which evidence counts half; left out: all counts alike. */
+  readonly halfLifeMs?: number | null | undefined;
 }
 
 /** Sums of one model in one use case. */
@@ -27,6 +30,18 @@ export interface EvidenceRow {
   readonly tokenCount: number;
   readonly promptTokenSum: number;
   readonly completionTokenSum: number;
+  /** The same sums with each hour weighted by its age: 2^(-age / half-life). */
+  readonly weighted: {
+    readonly successCount: number;
+    readonly failureCount: number;
+    readonly sessionCount: number;
+    readonly latencyBins: ReadonlyMap<number, number>;
+    readonly pricedCount: number;
+    readonly costSumUsd: number;
+    readonly costSquareSum: number;
+  };
+  /** Sum of the requests' weights over the sum of their squares; 1 where all count alike. */
+  readonly weightScale: number;
 }
 
 /** What the evidence query answers as it comes from the engine: whole numbers may be strings. */
@@ -35,9 +50,22 @@ type StoredEvidenceRow = { readonly [Field in keyof EvidenceRow]: unknown } & {
   readonly modelId: string;
   readonly bins: readonly unknown[];
   readonly binCounts: readonly unknown[];
+  readonly weightedBins: readonly unknown[];
+  readonly weightedBinCounts: readonly unknown[];
+  /** Successes, failures, sessions, priced requests, cost, its squares. */
+  readonly weightedSums: readonly unknown[];
 };
 
+/** 2^(-age / half-life); what lies after `to` counts whole. */
+function ageWeight(moment: string): string {
+  return `exp2(-greatest(0, dateDiff('second', ${moment}, {to:DateTime64(3, 'UTC')})) / {halfLifeSeconds:Float64})`;
+}
+
+/** Longer than any log: every weight is 1. */
+const NO_HALF_LIFE_SECONDS = 1e15;
+
 const EVIDENCE_SQL = `
+WITH ${ageWeight('hour')} AS weight
 SELECT
   use_case AS useCase,
   model_id AS modelId,
@@ -54,17 +82,31 @@ SELECT
   sum(cost_square_sum) AS costSquareSum,
   sum(token_count) AS tokenCount,
   sum(prompt_token_sum) AS promptTokenSum,
-  sum(completion_token_sum) AS completionTokenSum
+  sum(completion_token_sum) AS completionTokenSum,
+  [
+    sum(weight * success_count), sum(weight * failure_count), sum(weight * session_count),
+    sum(weight * priced_count), sum(weight * cost_sum_usd), sum(weight * cost_square_sum)
+  ] AS weightedSums,
+  mapKeys(sumMap(mapApply((bin, requests) -> (bin, weight * requests), latency_bins)) AS weighted_bins) AS weightedBins,
+  mapValues(weighted_bins) AS weightedBinCounts,
+  sum(weight * (success_count + failure_count)) / sum(weight * weight * (success_count + failure_count)) AS weightScale
 FROM usage_hourly
 WHERE run_id = {runId:String}
   AND hour >= toStartOfHour({from:DateTime64(3, 'UTC')})
   AND hour < {to:DateTime64(3, 'UTC')}
+  AND ({useCase:String} = '' OR use_case = {useCase:String})
 GROUP BY useCase, modelId
 ORDER BY useCase, modelId`;
 
+/** The question of {@link readRankingEvidence}, about one use case where one is given. */
+export function rankingEvidenceQuery(scope: EvidenceScope, useCase = ''): StoredQuery {
+  return { sql: EVIDENCE_SQL, params: { ...scopeParams(scope), useCase } };
+}
+
 /** What did every model do in every use case? Reads the hourly roll-up of one run, never raw rows. */
 export async function readRankingEvidence(db: Database, scope: EvidenceScope): Promise<EvidenceRow[]> {
-  const rows = await db.query<StoredEvidenceRow>(EVIDENCE_SQL, scopeParams(scope));
+  const { sql, params } = rankingEvidenceQuery(scope);
+  const rows = await db.query<StoredEvidenceRow>(sql, params);
   return rows.map((row) => ({
     useCase: row.useCase,
     modelId: row.modelId,
@@ -81,7 +123,36 @@ export async function readRankingEvidence(db: Database, scope: EvidenceScope): P
     tokenCount: Number(row.tokenCount),
     promptTokenSum: Number(row.promptTokenSum),
     completionTokenSum: Number(row.completionTokenSum),
+    ...weightedOf(row),
   }));
+}
+
+function weightedOf(row: StoredEvidenceRow): Pick<EvidenceRow, 'weighted' | 'weightScale'> {
+  const [
+    successCount = 0,
+    failureCount = 0,
+    sessionCount = 0,
+    pricedCount = 0,
+    costSumUsd = 0,
+    costSquareSum = 0,
+  ] = row.weightedSums.map(Number);
+  const latencyBins = new Map(
+    row.weightedBins.map((bin, at) => [Number(bin), Number(row.weightedBinCounts[at])]),
+  );
+  // 0 / 0 where nothing counts for or against the model.
+  const scale = Number(row.weightScale ?? 1);
+  return {
+    weighted: {
+      successCount,
+      failureCount,
+      sessionCount,
+      latencyBins,
+      pricedCount,
+      costSumUsd,
+      costSquareSum,
+    },
+    weightScale: Number.isFinite(scale) ? Math.max(1, scale) : 1,
+  };
 }
 
 /** Requests of one model in one use case whose session or client left one mark. */
@@ -99,24 +170,34 @@ export interface QualityEvidenceRow {
   readonly reAskCount: number;
   /** Those of them in a session. */
   readonly sessionCount: number;
+  /** The same counts and sums with each request weighted by its age: 2^(-age / half-life). */
+  readonly weighted: {
+    readonly silentCount: number;
+    readonly feedbackCount: number;
+    readonly feedbackSum: number;
+    readonly feedbackSquareSum: number;
+    readonly sessionCount: number;
+  };
 }
 
-/**
- * The use case is that of the run at hand: the row's own when this run's classifier gave it, else the run's
- * assignment of its prompt. The same rule rebuilds the roll-ups.
- */
+const SIGNAL_WINDOW = `started_at >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND started_at < {to:DateTime64(3, 'UTC')}`;
+
+const MARKED_ROWS = rowsUnderRun({
+  columns: ['request_id', 'model_id', 'session_id', 'error_code', 'started_at'],
+  where: `${SIGNAL_WINDOW} AND (
+      error_code = 'caller_cancelled' OR request_id IN (SELECT request_id FROM signals WHERE ${SIGNAL_WINDOW})
+    )`,
+});
+
 const QUALITY_SQL = `
+WITH ${ageWeight('marked.started_at')} AS weight
 SELECT
+  marked.use_case AS useCase,
+  marked.model_id AS modelId,
   multiIf(
-    usage_log.run_id = {runId:String}, usage_log.use_case,
-    assigned.use_case != '', assigned.use_case,
-    {other:String}
-  ) AS useCase,
-  usage_log.model_id AS modelId,
-  multiIf(
-    usage_log.error_code = 'caller_cancelled' OR learnt.abandonments > 0, 'abandoned',
+    marked.error_code = 'caller_cancelled' OR learnt.abandonments > 0, 'abandoned',
     learnt.re_asks > 0, 'reAsked',
-    usage_log.session_id != '', 'untroubled',
+    marked.session_id != '', 'untroubled',
     'unseen'
   ) AS mark,
   countIf(isNull(learnt.explicit)) AS silentCount,
@@ -125,20 +206,13 @@ SELECT
   sum(ifNull(learnt.explicit * learnt.explicit, 0)) AS feedbackSquareSum,
   countIf(learnt.follow_ups > 0) AS followUpCount,
   countIf(learnt.re_asks > 0) AS reAskCount,
-  countIf(usage_log.session_id != '') AS sessionCount
-FROM (
-  SELECT request_id, run_id, use_case, model_id, prompt_hash, session_id, error_code
-  FROM usage_log
-  WHERE started_at >= toStartOfHour({from:DateTime64(3, 'UTC')})
-    AND started_at < {to:DateTime64(3, 'UTC')}
-    AND (
-      error_code = 'caller_cancelled'
-      OR request_id IN (
-        SELECT request_id FROM signals
-        WHERE started_at >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND started_at < {to:DateTime64(3, 'UTC')}
-      )
-    )
-) AS usage_log
+  countIf(marked.session_id != '') AS sessionCount,
+  [
+    sumIf(weight, isNull(learnt.explicit)), sumIf(weight, isNotNull(learnt.explicit)),
+    sum(weight * ifNull(learnt.explicit, 0)), sum(weight * ifNull(learnt.explicit * learnt.explicit, 0)),
+    sumIf(weight, marked.session_id != '')
+  ] AS weightedSums
+FROM ${MARKED_ROWS} AS marked
 LEFT JOIN (
   SELECT
     request_id,
@@ -150,24 +224,28 @@ LEFT JOIN (
     countIf(kind = 'abandonment') AS abandonments,
     countIf(kind = 'follow_up') AS follow_ups
   FROM signals FINAL
-  WHERE started_at >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND started_at < {to:DateTime64(3, 'UTC')}
+  WHERE ${SIGNAL_WINDOW}
   GROUP BY request_id
-) AS learnt ON learnt.request_id = usage_log.request_id
-LEFT JOIN (
-  SELECT prompt_hash, use_case FROM assignments FINAL WHERE run_id = {runId:String}
-) AS assigned ON assigned.prompt_hash = usage_log.prompt_hash
+) AS learnt ON learnt.request_id = marked.request_id
 GROUP BY useCase, modelId, mark
 ORDER BY useCase, modelId, mark`;
+
+/** The question of {@link readQualityEvidence}. */
+export function qualityEvidenceQuery(scope: EvidenceScope): StoredQuery {
+  const { runId: run, ...window } = scopeParams(scope);
+  return { sql: QUALITY_SQL, params: { run, ...window } };
+}
 
 /**
  * What did people say and show of the answers? Reads the signals of the window and the log rows they belong
  * to; requests that nobody said or showed anything of are not among the rows.
  */
 export async function readQualityEvidence(db: Database, scope: EvidenceScope): Promise<QualityEvidenceRow[]> {
-  const rows = await db.query<QualityEvidenceRow>(QUALITY_SQL, {
-    ...scopeParams(scope),
-    other: OTHER_USE_CASE,
-  });
+  const { sql, params } = qualityEvidenceQuery(scope);
+  const rows = await db.query<QualityEvidenceRow & { readonly weightedSums: readonly unknown[] }>(
+    sql,
+    params,
+  );
   return rows.map((row) => ({
     useCase: row.useCase,
     modelId: row.modelId,
@@ -179,11 +257,26 @@ export async function readQualityEvidence(db: Database, scope: EvidenceScope): P
     followUpCount: Number(row.followUpCount),
     reAskCount: Number(row.reAskCount),
     sessionCount: Number(row.sessionCount),
+    weighted: weightedMark(row.weightedSums.map(Number)),
   }));
 }
 
-function scopeParams(scope: EvidenceScope): Record<string, unknown> {
+function weightedMark([
+  silentCount = 0,
+  feedbackCount = 0,
+  feedbackSum = 0,
+  feedbackSquareSum = 0,
+  sessionCount = 0,
+]: readonly number[]): QualityEvidenceRow['weighted'] {
+  return { silentCount, feedbackCount, feedbackSum, feedbackSquareSum, sessionCount };
+}
+
+function scopeParams(scope: EvidenceScope): Record<'runId' | 'from' | 'to', string> & {
+  readonly halfLifeSeconds: number;
+} {
+  const { halfLifeMs = null } = scope;
   return {
+    halfLifeSeconds: halfLifeMs === null ? NO_HALF_LIFE_SECONDS : halfLifeMs / 1_000,
     runId: scope.runId,
     from: storedMoment(scope.from.getTime()),
     to: storedMoment(scope.to.getTime()),

@@ -117,6 +117,7 @@ describe('requests', () => {
       policy: 'auto',
       useCase: 'food_dining',
       useCaseConfidence: 0.75,
+      useCaseRule: null,
       modelIds: ['a:even', 'a:odd'],
       candidates: [{ modelId: 'a:even', score: 92.5, isCandidate: true, reason: null }],
       propensity: 0.95,

@@ -3,6 +3,7 @@ import { momentOfRequestId } from '../../core/signal.ts';
 import { storedMoment } from '../../core/usage-record.ts';
 import { OTHER_USE_CASE } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
+import { KEEPS_USE_CASE } from '../rows-under-run.ts';
 import { currentRunId } from './current-run.ts';
 import { isoOfStored } from './usage-window.ts';
 
@@ -20,11 +21,19 @@ export interface RequestRow {
   readonly prompt: string | null;
   readonly promptHash: string;
   readonly response: string | null;
+  /** Equal for equal answers. */
+  readonly responseHash: string | null;
+  /** Estimated share of the answer, 0..1, that stands word for word in the prompt. */
+  readonly echoShare: number | null;
   readonly promptTokens: number | null;
   readonly completionTokens: number | null;
   readonly tokensEstimated: boolean;
   readonly latencyMs: number | null;
   readonly firstTokenMs: number | null;
+  /** Parts of the latency by the provider's own clock: loading a model, waiting for its turn, writing the answer. */
+  readonly loadMs: number | null;
+  readonly queueMs: number | null;
+  readonly generationMs: number | null;
   readonly costUsd: number | null;
   readonly priceVersion: string | null;
   readonly userId: string | null;
@@ -42,8 +51,13 @@ export interface RequestRow {
   readonly finishReason: string | null;
   readonly statusCode: number | null;
   readonly attemptCount: number;
+  /** Models that were tried before and failed by their own or their provider's fault, and their error codes. */
+  readonly failedModelIds: readonly string[];
+  readonly failedCodes: readonly string[];
   /** In the words of the current discovery run. */
   readonly useCase: string;
+  /** The hand-written rule that gave the use case; null where the classifier or a run did. */
+  readonly useCaseRule: string | null;
 }
 
 export type RequestStatus = 'success' | 'failure' | 'abandoned';
@@ -68,6 +82,7 @@ export interface RequestPage {
 
 const PAGE_MAX = 500;
 
+/** The use case as `rowsUnderRun` gives it, without its join: the log is read from its end until the page is full. */
 const LIST_REQUESTS = `
 SELECT
   toString(request_id) AS requestId,
@@ -80,11 +95,16 @@ SELECT
   nullIf(substringUTF8(usage.prompt, 1, {textMax:UInt32}), '') AS prompt,
   prompt_hash AS promptHash,
   nullIf(substringUTF8(usage.response, 1, {textMax:UInt32}), '') AS response,
+  nullIf(response_hash, '') AS responseHash,
+  echo_share AS echoShare,
   prompt_tokens AS promptTokens,
   completion_tokens AS completionTokens,
   tokens_estimated AS tokensEstimated,
   latency_ms AS latencyMs,
   first_token_ms AS firstTokenMs,
+  load_ms AS loadMs,
+  queue_ms AS queueMs,
+  generation_ms AS generationMs,
   cost_usd AS costUsd,
   nullIf(price_version, '') AS priceVersion,
   nullIf(user_id, '') AS userId,
@@ -102,7 +122,10 @@ SELECT
   nullIf(finish_reason, '') AS finishReason,
   status_code AS statusCode,
   attempt_count AS attemptCount,
-  if(run_id = {run:String}, use_case, '') AS useCase
+  failed_model_ids AS failedModelIds,
+  failed_codes AS failedCodes,
+  if(${KEEPS_USE_CASE}, use_case, '') AS useCase,
+  nullIf(use_case_rule, '') AS useCaseRule
 FROM usage_log AS usage
 WHERE started_at >= {from:DateTime64(3)} AND started_at < {to:DateTime64(3)}
   AND ({cursorId:String} = '' OR (started_at, request_id) < ({cursorAt:DateTime64(3)}, toUUIDOrZero({cursorId:String})))
@@ -118,10 +141,10 @@ WHERE started_at >= {from:DateTime64(3)} AND started_at < {to:DateTime64(3)}
     OR positionCaseInsensitiveUTF8(usage.prompt, {search:String}) > 0
     OR positionCaseInsensitiveUTF8(usage.response, {search:String}) > 0)
   AND ({useCase:String} = ''
-    OR (run_id = {run:String} AND use_case = {useCase:String})
-    OR (run_id != {run:String} AND {useCase:String} != 'other' AND prompt_hash IN (
+    OR (${KEEPS_USE_CASE} AND use_case = {useCase:String})
+    OR (NOT ${KEEPS_USE_CASE} AND {useCase:String} != 'other' AND prompt_hash IN (
       SELECT prompt_hash FROM assignments WHERE run_id = {run:String} AND use_case = {useCase:String}))
-    OR (run_id != {run:String} AND {useCase:String} = 'other' AND prompt_hash NOT IN (
+    OR (NOT ${KEEPS_USE_CASE} AND {useCase:String} = 'other' AND prompt_hash NOT IN (
       SELECT prompt_hash FROM assignments WHERE run_id = {run:String} AND use_case != 'other')))
 ORDER BY started_at DESC, request_id DESC
 LIMIT {limit:UInt32}`;

@@ -5,10 +5,12 @@ import { storedMoment } from '../../core/usage-record.ts';
 import type { UseCase } from '../../core/use-case.ts';
 import { STARTER_RUN_ID } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
+import { readPublication } from './ranking-versions.ts';
+import { readRuledUseCases } from './ruled-use-cases.ts';
 
 const LATEST_VERSION_SQL = 'SELECT max(version) AS version FROM snapshots';
 
-/** Which snapshot was published last? One small table; null before the first. */
+/** Which snapshot was published last, whether or not it is in use? One small table; null before the first. */
 export async function readLatestVersion(db: Database): Promise<string | null> {
   const [row] = await db.query<{ version: string }>(LATEST_VERSION_SQL);
   return row === undefined || row.version === '' ? null : row.version;
@@ -25,10 +27,18 @@ export async function readPublishedSnapshot(
   return row ? (JSON.parse(row.body) as PublishedSnapshot) : null;
 }
 
-/** The last published snapshot; null before the first. */
+/** The last published snapshot, or an earlier one while that is held; null before the first. */
 export async function readLatestPublished(db: Database): Promise<PublishedSnapshot | null> {
-  const version = await readLatestVersion(db);
-  return version === null ? null : await readPublishedSnapshot(db, version);
+  const { current } = await readPublication(db);
+  return current === null ? null : await readPublishedSnapshot(db, current);
+}
+
+const EVIDENCE_SQL = 'SELECT body FROM snapshot_evidence WHERE version = {version:String} LIMIT 1';
+
+/** What a snapshot was computed from, as its publisher wrote it; null a day later, and for a version rolled back to. */
+export async function readSnapshotEvidence(db: Database, version: string): Promise<string | null> {
+  const [row] = await db.query<{ body: string }>(EVIDENCE_SQL, { version });
+  return row?.body ?? null;
 }
 
 const CLASSIFIER_SQL = `
@@ -37,12 +47,15 @@ FROM classifiers
 WHERE run_id = {runId:String}
 HAVING count() > 0`;
 
-/** The last published snapshot with its classifier, ready for the hot path; null before the first. */
+/** The snapshot that is in use with its classifier, ready for the hot path; null before the first. */
 export async function loadLatestSnapshot(db: Database): Promise<Snapshot | null> {
   const published = await readLatestPublished(db);
-  if (published === null) return null;
-  const classifierBytes = await readClassifierBytes(db, published.runId);
-  return toSnapshot(published, classifierBytes);
+  return published === null ? null : await loadSnapshot(db, published);
+}
+
+/** A published snapshot with the classifier of its run. */
+export async function loadSnapshot(db: Database, published: PublishedSnapshot): Promise<Snapshot> {
+  return toSnapshot(published, await readClassifierBytes(db, published.runId));
 }
 
 /** The trained classifier of a discovery run; null for the starter run and for runs whose classifier is gone. */
@@ -78,31 +91,49 @@ SELECT
   sample_count AS sampleCount,
   distinct_prompt_count AS distinctPromptCount,
   typical_length AS typicalLength,
+  description,
   theme,
   is_pinned AS isPinned
 FROM use_cases FINAL
 WHERE run_id = {runId:String}
 ORDER BY sample_count DESC, slug`;
 
-/** Which use cases did a run discover? The starter run has the starter taxonomy. Most frequent first. */
+/**
+ * Which use cases does a run have? Those it discovered, most frequent first (the starter run has the starter
+ * taxonomy), then those that are there by hand-written rules alone.
+ */
 export async function readUseCasesOfRun(db: Database, runId: string): Promise<readonly UseCase[]> {
-  if (runId === STARTER_RUN_ID) return starterSnapshot().useCases;
+  const found = runId === STARTER_RUN_ID ? starterSnapshot().useCases : await readFoundByRun(db, runId);
+  return [...found, ...(await readRuledUseCases(db, runId, found))];
+}
+
+async function readFoundByRun(db: Database, runId: string): Promise<UseCase[]> {
   const rows = await db.query<UseCase>(USE_CASES_SQL, { runId });
-  return rows.map(({ theme, isPinned, ...row }) => ({
+  return rows.map(({ description, theme, isPinned, ...row }) => ({
     ...row,
     sampleCount: Number(row.sampleCount),
     distinctPromptCount: Number(row.distinctPromptCount),
+    ...(description ? { description } : {}),
     ...(theme ? { theme } : {}),
     ...(isPinned ? { isPinned } : {}),
   }));
 }
 
-/** Stores a snapshot and its numbers. The snapshot comes last: whoever sees its version sees all of it. */
-export async function writeSnapshot(db: Database, snapshot: PublishedSnapshot): Promise<void> {
+/**
+ * Stores a snapshot and its numbers. The snapshot comes last: whoever sees its version sees all of it.
+ *
+ * @param evidence  what it was computed from; null where nobody may add to it
+ */
+export async function writeSnapshot(
+  db: Database,
+  snapshot: PublishedSnapshot,
+  evidence: string | null = null,
+): Promise<void> {
+  const { version } = snapshot;
   const createdAt = storedMoment(Date.parse(snapshot.createdAt));
   const rows = snapshot.rankings.flatMap((ranking) =>
     ranking.models.map((model) => ({
-      snapshot_version: snapshot.version,
+      snapshot_version: version,
       run_id: snapshot.runId,
       created_at: createdAt,
       use_case: ranking.useCase,
@@ -110,11 +141,17 @@ export async function writeSnapshot(db: Database, snapshot: PublishedSnapshot): 
     })),
   );
   if (rows.length > 0) await db.insertRows('rankings', rows);
+  if (evidence !== null) {
+    await db.insertRows('snapshot_evidence', [{ version, created_at: createdAt, body: evidence }]);
+  }
   await db.insertRows('snapshots', [
     {
-      version: snapshot.version,
+      version,
       run_id: snapshot.runId,
       created_at: createdAt,
+      rolled_back_to: snapshot.rolledBackTo ?? '',
+      use_case_count: snapshot.rankings.length,
+      request_count: snapshot.overall.requestCount,
       body: JSON.stringify(snapshot),
     },
   ]);

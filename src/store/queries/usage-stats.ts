@@ -1,6 +1,7 @@
 import type { Timeframe } from '../../core/timeframe.ts';
 import type { Database } from '../database.ts';
 import { currentRunId } from './current-run.ts';
+import { USAGE_BETWEEN } from './usage-between.ts';
 import { usageWindow } from './usage-window.ts';
 
 /** What was counted of a set of requests. */
@@ -89,10 +90,7 @@ FROM (
     sum(usage.token_count) AS token_count,
     sum(usage.prompt_token_sum) AS prompt_token_sum,
     sum(usage.completion_token_sum) AS completion_token_sum
-  FROM usage_between(
-    run = {run:String}, from = {from:String}, to = {to:String},
-    rolled_from = {rolledFrom:String}, rolled_to = {rolledTo:String}
-  ) AS usage
+  FROM ${USAGE_BETWEEN} AS usage
   GROUP BY model_id, use_case, bucket
 )
 GROUP BY GROUPING SETS ((), (model_id), (use_case), (bucket))
@@ -100,12 +98,9 @@ ORDER BY level, requestCount DESC, modelId, useCase, bucketMs`;
 
 const DISTINCT = `
 SELECT uniqMerge(users) AS userCount, uniqMerge(prompts) AS distinctPromptCount
-FROM usage_between(
-  run = {run:String}, from = {from:String}, to = {to:String},
-  rolled_from = {rolledFrom:String}, rolled_to = {rolledTo:String}
-)`;
+FROM ${USAGE_BETWEEN}`;
 
-/** What was asked in a window, of which model, for what, and when? Reads `usage_between` of the current run. */
+/** What was asked in a window, of which model, for what, and when? Reads roll-up and log of the current run. */
 export async function usageStats(db: Database, timeframe: Timeframe): Promise<UsageStats> {
   const runId = await currentRunId(db);
   const window = usageWindow(timeframe);

@@ -21,9 +21,9 @@ const BUCKETS: readonly (readonly [windowMaxMs: number, bucketMs: number])[] = [
 ];
 const WIDEST_BUCKET_MS = 7 * DAY_MS;
 
-/** How `usage_between` is asked for a timeframe. */
+/** How `USAGE_BETWEEN` is asked for a timeframe. */
 export interface UsageWindow {
-  /** Arguments of the view and of the buckets, ready to be bound. */
+  /** Its parameters and those of the buckets, ready to be bound. */
   readonly params: Readonly<
     Record<'from' | 'to' | 'rolledFrom' | 'rolledTo' | 'bucketSeconds', string | number>
   >;

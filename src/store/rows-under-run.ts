@@ -1,0 +1,42 @@
+/**
+ * True for rows of `usage_log` whose own use case is the one they have under run `{run:String}`: a hand-written rule
+ * gave it, which holds under every run, or the run's own classifier did.
+ */
+export const KEEPS_USE_CASE = "(use_case_rule != '' OR run_id = {run:String})";
+
+export interface RowsUnderRun {
+  /** Columns of `usage_log` that are wanted. */
+  readonly columns: readonly string[];
+  /** Condition on `usage_log`. */
+  readonly where: string;
+  /** Condition on `usage_log` that leaves at least the rows wanted: for few rows, few assignments are read. */
+  readonly assignedWhere?: string;
+}
+
+/**
+ * A subquery: rows of the log with the use case that they have under run `{run:String}`, as `use_case`. That is the
+ * row's own where {@link KEEPS_USE_CASE} says so, else what the run assigned to its prompt, else "other". All that
+ * asks for use cases, the roll-ups included, reads it here.
+ */
+export function rowsUnderRun({ columns, where, assignedWhere }: RowsUnderRun): string {
+  const wanted = columns.join(', ');
+  const narrowed =
+    assignedWhere === undefined
+      ? ''
+      : ` AND prompt_hash IN (SELECT prompt_hash FROM usage_log WHERE NOT ${KEEPS_USE_CASE} AND ${assignedWhere})`;
+  return `(
+  SELECT
+    ${wanted},
+    multiIf(keeps_use_case, own_use_case, assigned_use_case != '', assigned_use_case, 'other') AS use_case
+  FROM (
+    SELECT ${wanted}, ${KEEPS_USE_CASE} AS keeps_use_case, use_case AS own_use_case, prompt_hash AS own_hash
+    FROM usage_log
+    WHERE ${where}
+  ) AS logged
+  LEFT JOIN (
+    SELECT prompt_hash AS assigned_hash, use_case AS assigned_use_case
+    FROM assignments FINAL
+    WHERE run_id = {run:String}${narrowed}
+  ) AS assigned ON assigned_hash = own_hash
+)`;
+}
