@@ -3,6 +3,7 @@ import { isNotWorse, viewRanking } from '../core/ranking-view.ts';
 import type { RankedModel, ScorePart, UseCaseRanking } from '../core/snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { Performance, PerformanceFigures } from '../store/queries/performance.ts';
+import type { RankingHold } from '../store/queries/ranking-versions.ts';
 
 /** A part of a score as people get it; all 0..1. */
 export interface PartAnswer {
@@ -48,6 +49,12 @@ export interface RankingsAnswer {
   readonly alternatives: readonly RankedModelAnswer[];
   /** Version of the published snapshot; null before the first. */
   readonly version: string | null;
+  /** Logged requests that are counted here and not in the published version. */
+  readonly liveRequestCount: number;
+  /** The published version that an operator holds: refreshes change nothing. null in the usual case. */
+  readonly hold: RankingHold | null;
+  /** The slug that was asked for, when it has become another one; null otherwise. */
+  readonly redirectedFrom: string | null;
   /** What is unusual: too little data, nobody within the margins; null in the usual case. */
   readonly note: string | null;
 }
@@ -57,6 +64,8 @@ export interface AllRankingsAnswer {
   readonly createdAt: string | null;
   readonly runId: string | null;
   readonly window: { readonly from: string; readonly to: string } | null;
+  readonly liveRequestCount: number;
+  readonly hold: RankingHold | null;
   readonly rankings: readonly RankingsAnswer[];
 }
 
@@ -124,10 +133,13 @@ function toFiguresAnswer(figures: PerformanceFigures): PerformanceFiguresAnswer 
   };
 }
 
+/** What an answer is part of. */
+export type RankingsFrame = Pick<RankingsAnswer, 'version' | 'liveRequestCount' | 'hold' | 'redirectedFrom'>;
+
 export function toRankingsAnswer(
   ranking: UseCaseRanking,
   policy: Policy,
-  version: string | null,
+  frame: RankingsFrame,
 ): RankingsAnswer {
   const view = viewRanking(ranking.models, policy);
   const best = view.models.find((model) => model.isCandidate) ?? null;
@@ -135,17 +147,21 @@ export function toRankingsAnswer(
     useCase: ranking.useCase,
     best: best && toModelAnswer(best),
     alternatives: view.models.filter((model) => model !== best).map(toModelAnswer),
-    version,
+    ...pickFrame(frame),
     note: view.note ?? (best === null ? whyNobody(view.models, policy) : null),
   };
 }
 
-export function emptyRankingsAnswer(useCase: string, version: string | null): RankingsAnswer {
+export function emptyRankingsAnswer(useCase: string, frame: RankingsFrame): RankingsAnswer {
   const note =
-    version === null
+    frame.version === null
       ? 'No ranking was published yet: send requests, then refresh the rankings.'
       : 'No requests in this use case yet.';
-  return { useCase, best: null, alternatives: [], version, note };
+  return { useCase, best: null, alternatives: [], ...pickFrame(frame), note };
+}
+
+function pickFrame({ version, liveRequestCount, hold, redirectedFrom }: RankingsFrame): RankingsFrame {
+  return { version, liveRequestCount, hold, redirectedFrom };
 }
 
 function toModelAnswer(model: RankedModel): RankedModelAnswer {

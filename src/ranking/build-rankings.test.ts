@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { POLICIES } from '../core/policy.ts';
+import { PolicyBook } from '../core/policy.ts';
 import type { RankedModel } from '../core/snapshot.ts';
 import { createRandom } from '../stats/random.ts';
 import { buildRankings } from './build-rankings.ts';
@@ -59,7 +59,7 @@ function ranked(built: ReturnType<typeof buildRankings>, useCase: string, modelI
 }
 
 const build = (useCases: Readonly<Record<string, readonly ModelEvidence[]>>) =>
-  buildRankings(book(useCases), POLICIES.auto);
+  buildRankings(book(useCases), new PolicyBook());
 
 describe("the original's example", () => {
   it('scores 92.5 within two points for 0.95 success over 1,250 requests at 2,100 ms and $0', () => {

@@ -1,5 +1,5 @@
-import type { Policy } from '../core/policy.ts';
-import { viewRanking } from '../core/ranking-view.ts';
+import type { Curves, Policy, PolicyBook } from '../core/policy.ts';
+import { type ScoreParts, viewRanking } from '../core/ranking-view.ts';
 import type { RankedModel, ScorePart, UseCaseRanking } from '../core/snapshot.ts';
 import type { Moments, Prior } from '../stats/posterior.ts';
 import {
@@ -13,12 +13,13 @@ import {
   shrunkMean,
   subtractMoments,
 } from '../stats/posterior.ts';
-import type { EvidenceBook, ModelEvidence } from './evidence.ts';
-import { MARKS, totalsOf } from './evidence.ts';
+import type { EvidenceBook, ModelEvidence, PartSums } from './evidence.ts';
+import { MARKS, recentOf, totalsOf } from './evidence.ts';
 import { binsQuantileMs } from './latency-bins.ts';
 import type { Calibration } from './quality-evidence.ts';
 import { calibrateMarks, qualityMoments } from './quality-evidence.ts';
 import { costValue, speedMoments } from './score.ts';
+import { costMoments, type ScoreSequence, scoreSequences, withStandings } from './standing.ts';
 
 /** What is believed of any model before any request. */
 const PART_PRIORS = {
@@ -53,31 +54,45 @@ export interface BuiltRankings {
   readonly calibration: Calibration;
 }
 
-/** All rankings of an evidence book, by `policy`. Pure; a few milliseconds for hundreds of cells. */
-export function buildRankings(book: EvidenceBook, policy: Policy): BuiltRankings {
+/** All rankings of an evidence book, by `auto`'s row of `policies`. Pure; a few milliseconds for hundreds of cells. */
+export function buildRankings(book: EvidenceBook, policies: PolicyBook): BuiltRankings {
   const totals = totalsOf(book);
   const calibration = calibrateMarks(totals.values());
-  const pool = new Pool(totals, calibration);
+  const pools = new Map<string, Pool>();
+  /** Parts are values of curves, so what is pooled must be of the same curves. */
+  const poolOf = (useCase: string | null): Pool => {
+    const curves = policies.curvesOf(useCase);
+    const key = `${curves.speedHalfMs}/${curves.costHalfUsd}`;
+    const pool = pools.get(key) ?? new Pool(totals, calibration, curves);
+    pools.set(key, pool);
+    return pool;
+  };
   const rankings = [...book]
-    .map(([useCase, models]) => ({
-      useCase,
-      ...rank(
-        [...models.values()].map((evidence) => pool.modelIn(evidence)),
-        policy,
-      ),
-    }))
+    .map(([useCase, models]): UseCaseRanking => {
+      const pool = poolOf(useCase);
+      const ranked = [...models.values()].map((evidence) => pool.modelIn(evidence));
+      const policy = policies.policyOf('auto', useCase);
+      return { useCase, ...rank(ranked, policy, pool.standingsOf(models.values(), policy)) };
+    })
     .sort((one, other) => other.requestCount - one.requestCount || (one.useCase < other.useCase ? -1 : 1));
+  const pool = poolOf(null);
+  const policy = policies.policyOf('auto', null);
   const overall = rank(
     [...totals.values()].map((evidence) => pool.modelOverall(evidence)),
     policy,
+    pool.standingsOf(totals.values(), policy),
   );
   return { rankings, overall: { useCase: OVERALL, ...overall }, calibration };
 }
 
-function rank(models: readonly RankedModel[], policy: Policy): Omit<UseCaseRanking, 'useCase'> {
+function rank(
+  models: readonly RankedModel[],
+  policy: Policy,
+  sequences: ReadonlyMap<string, ScoreSequence>,
+): Omit<UseCaseRanking, 'useCase'> {
   return {
     requestCount: models.reduce((total, model) => total + model.requestCount, 0),
-    models: viewRanking(models, policy).models,
+    models: withStandings(viewRanking(models, policy).models, sequences),
   };
 }
 
@@ -88,16 +103,18 @@ function rank(models: readonly RankedModel[], policy: Policy): Omit<UseCaseRanki
 class Pool {
   readonly #totals: ReadonlyMap<string, ModelEvidence>;
   readonly #calibration: Calibration;
+  readonly #curves: Curves;
   readonly #modelMoments = new Map<string, PartMoments>();
   readonly #priors: Readonly<Record<PartName, Prior>>;
   readonly #spreads: Readonly<Record<PartName, number>>;
 
-  constructor(totals: ReadonlyMap<string, ModelEvidence>, calibration: Calibration) {
+  constructor(totals: ReadonlyMap<string, ModelEvidence>, calibration: Calibration, curves: Curves) {
     this.#totals = totals;
     this.#calibration = calibration;
+    this.#curves = curves;
     const all = { success: NO_MOMENTS, speed: NO_MOMENTS, quality: NO_MOMENTS };
     for (const [modelId, evidence] of totals) {
-      const moments = partMoments(evidence, calibration);
+      const moments = this.#momentsOf(recentOf(evidence));
       this.#modelMoments.set(modelId, moments);
       for (const part of PART_NAMES) all[part] = addMoments(all[part], moments[part]);
     }
@@ -114,31 +131,55 @@ class Pool {
   }
 
   modelIn(evidence: ModelEvidence): RankedModel {
-    const cell = partMoments(evidence, this.#calibration);
+    const recent = recentOf(evidence);
+    const cell = this.#momentsOf(recent);
     const whole = this.#modelMoments.get(evidence.modelId) ?? cell;
     const part = (name: PartName): ScorePart => {
       const elsewhere = subtractMoments(whole[name], cell[name]);
       const spread = dispersion(cell[name], dispersion(whole[name], this.#spreads[name]));
       return partOf(cell[name], memberPrior(elsewhere, this.#priors[name], USE_CASE_WEIGHT), spread);
     };
-    const total = this.#totals.get(evidence.modelId) ?? evidence;
-    return unjudged(evidence, part('success'), part('speed'), part('quality'), costPart(evidence, total));
+    const total = this.#totals.get(evidence.modelId);
+    const cost = costPart(recent, total === undefined ? recent : recentOf(total), this.#curves);
+    return unjudged(evidence, {
+      success: part('success'),
+      speed: part('speed'),
+      quality: part('quality'),
+      cost,
+    });
   }
 
   modelOverall(evidence: ModelEvidence): RankedModel {
-    const whole = partMoments(evidence, this.#calibration);
+    const recent = recentOf(evidence);
+    const whole = this.#momentsOf(recent);
     const part = (name: PartName): ScorePart =>
       partOf(whole[name], this.#priors[name], dispersion(whole[name], this.#spreads[name]));
-    return unjudged(evidence, part('success'), part('speed'), part('quality'), costPart(evidence, evidence));
+    const cost = costPart(recent, recent, this.#curves);
+    return unjudged(evidence, {
+      success: part('success'),
+      speed: part('speed'),
+      quality: part('quality'),
+      cost,
+    });
   }
-}
 
-function partMoments(evidence: ModelEvidence, calibration: Calibration): PartMoments {
-  return {
-    success: binaryMoments(evidence.successCount, evidence.failureCount),
-    speed: speedMoments(evidence.latencyBins),
-    quality: qualityMoments(evidence, calibration),
-  };
+  /** From the whole of the evidence: what is discounted by age cannot be looked at again and again. */
+  standingsOf(models: Iterable<ModelEvidence>, policy: Policy): ReadonlyMap<string, ScoreSequence> {
+    const rows = [...models].map((evidence) => ({
+      modelId: evidence.modelId,
+      ...this.#momentsOf(evidence),
+      cost: costMoments(evidence, this.#curves),
+    }));
+    return scoreSequences(rows, policy.weights);
+  }
+
+  #momentsOf(sums: PartSums): PartMoments {
+    return {
+      success: binaryMoments(sums.successCount, sums.failureCount),
+      speed: speedMoments(sums.latencyBins, this.#curves),
+      quality: qualityMoments(sums, this.#calibration),
+    };
+  }
 }
 
 function partOf(observed: Moments, prior: Prior, spread: number): ScorePart {
@@ -158,7 +199,7 @@ function partOf(observed: Moments, prior: Prior, spread: number): ScorePart {
  * other use cases only, since what other models cost says nothing of this one. null when no request of the
  * model was ever priced.
  */
-function costPart(cell: ModelEvidence, total: ModelEvidence): ScorePart | null {
+function costPart(cell: PartSums, total: PartSums, curves: Curves): ScorePart | null {
   if (total.pricedCount === 0) return null;
   const elsewhereCount = total.pricedCount - cell.pricedCount;
   const elsewhereMean = elsewhereCount > 0 ? (total.costSumUsd - cell.costSumUsd) / elsewhereCount : 0;
@@ -171,31 +212,26 @@ function costPart(cell: ModelEvidence, total: ModelEvidence): ScorePart | null {
     (Math.max(0, squares) + COST_SPREAD_WEIGHT * meanUsd ** 2) / (source.pricedCount + COST_SPREAD_WEIGHT);
   const halfWidthUsd = Z_95 * Math.sqrt(variance / (weight + count));
   return {
-    value: costValue(meanUsd),
-    low: costValue(meanUsd + halfWidthUsd),
-    high: costValue(Math.max(0, meanUsd - halfWidthUsd)),
+    value: costValue(meanUsd, curves),
+    low: costValue(meanUsd + halfWidthUsd, curves),
+    high: costValue(Math.max(0, meanUsd - halfWidthUsd), curves),
     sampleCount: count,
     isAssumed: count === 0,
   };
 }
 
-function unjudged(
-  evidence: ModelEvidence,
-  success: ScorePart,
-  speed: ScorePart,
-  quality: ScorePart,
-  cost: ScorePart | null,
-): RankedModel {
+function unjudged(evidence: ModelEvidence, parts: ScoreParts): RankedModel {
   const counted = evidence.successCount + evidence.failureCount;
   return {
     modelId: evidence.modelId,
     score: null,
     scoreLow: null,
     scoreHigh: null,
-    success,
-    speed,
-    cost,
-    quality,
+    ...parts,
+    scoreSequence: null,
+    rankBest: null,
+    rankWorst: null,
+    probabilityBest: null,
     requestCount: evidence.requestCount,
     successRate: ratio(evidence.successCount, counted),
     latencyMeanMs: ratio(evidence.latencySumMs, evidence.latencyCount),

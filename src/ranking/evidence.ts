@@ -24,7 +24,18 @@ export interface ModelEvidence {
   /** Re-asked or corrected. */
   readonly reAskCount: number;
   readonly marks: Readonly<Record<Mark, MarkEvidence>>;
+  /**
+   * What age has taken off the sums above; see {@link recentOf}. Kept as what is missing, so that evidences add up
+   * whether they are fresh or old.
+   */
+  readonly faded: PartSums;
 }
+
+/** What posteriors are computed from. */
+export type PartSums = Pick<
+  ModelEvidence,
+  'successCount' | 'failureCount' | 'latencyBins' | 'pricedCount' | 'costSumUsd' | 'costSquareSum' | 'marks'
+>;
 
 /** What a session shows of a request, worst first; a request has one mark at most. */
 export type Mark = 'abandoned' | 'reAsked' | 'untroubled' | 'unseen';
@@ -45,62 +56,84 @@ export type EvidenceBook = ReadonlyMap<string, ReadonlyMap<string, ModelEvidence
 
 const NO_MARK: MarkEvidence = { silentCount: 0, feedbackCount: 0, feedbackSum: 0, feedbackSquareSum: 0 };
 
+const NO_PARTS: PartSums = {
+  successCount: 0,
+  failureCount: 0,
+  latencyBins: new Map(),
+  pricedCount: 0,
+  costSumUsd: 0,
+  costSquareSum: 0,
+  marks: { abandoned: NO_MARK, reAsked: NO_MARK, untroubled: NO_MARK, unseen: NO_MARK },
+};
+
 /** A model of which nothing is known. */
 export function noEvidence(modelId: string): ModelEvidence {
   return {
+    ...NO_PARTS,
     modelId,
     requestCount: 0,
-    successCount: 0,
-    failureCount: 0,
     sessionCount: 0,
     latencyCount: 0,
     latencySumMs: 0,
-    latencyBins: new Map(),
-    pricedCount: 0,
-    costSumUsd: 0,
-    costSquareSum: 0,
     tokenCount: 0,
     promptTokenSum: 0,
     completionTokenSum: 0,
     followUpCount: 0,
     reAskCount: 0,
-    marks: { abandoned: NO_MARK, reAsked: NO_MARK, untroubled: NO_MARK, unseen: NO_MARK },
+    faded: NO_PARTS,
   };
 }
 
 function addEvidence(one: ModelEvidence, other: ModelEvidence): ModelEvidence {
   return {
+    ...addParts(one, other),
     modelId: one.modelId,
     requestCount: one.requestCount + other.requestCount,
-    successCount: one.successCount + other.successCount,
-    failureCount: one.failureCount + other.failureCount,
     sessionCount: one.sessionCount + other.sessionCount,
     latencyCount: one.latencyCount + other.latencyCount,
     latencySumMs: one.latencySumMs + other.latencySumMs,
-    latencyBins: addBins(one.latencyBins, other.latencyBins),
-    pricedCount: one.pricedCount + other.pricedCount,
-    costSumUsd: one.costSumUsd + other.costSumUsd,
-    costSquareSum: one.costSquareSum + other.costSquareSum,
     tokenCount: one.tokenCount + other.tokenCount,
     promptTokenSum: one.promptTokenSum + other.promptTokenSum,
     completionTokenSum: one.completionTokenSum + other.completionTokenSum,
     followUpCount: one.followUpCount + other.followUpCount,
     reAskCount: one.reAskCount + other.reAskCount,
+    faded: addParts(one.faded, other.faded),
+  };
+}
+
+/** @param sign  -1 subtracts the other */
+function addParts(one: PartSums, other: PartSums, sign: 1 | -1 = 1): PartSums {
+  return {
+    successCount: one.successCount + sign * other.successCount,
+    failureCount: one.failureCount + sign * other.failureCount,
+    latencyBins: addBins(one.latencyBins, sign === 1 ? other.latencyBins : negativeBins(other.latencyBins)),
+    pricedCount: one.pricedCount + sign * other.pricedCount,
+    costSumUsd: one.costSumUsd + sign * other.costSumUsd,
+    costSquareSum: one.costSquareSum + sign * other.costSquareSum,
     marks: {
-      abandoned: addMarks(one.marks.abandoned, other.marks.abandoned),
-      reAsked: addMarks(one.marks.reAsked, other.marks.reAsked),
-      untroubled: addMarks(one.marks.untroubled, other.marks.untroubled),
-      unseen: addMarks(one.marks.unseen, other.marks.unseen),
+      abandoned: addMarks(one.marks.abandoned, other.marks.abandoned, sign),
+      reAsked: addMarks(one.marks.reAsked, other.marks.reAsked, sign),
+      untroubled: addMarks(one.marks.untroubled, other.marks.untroubled, sign),
+      unseen: addMarks(one.marks.unseen, other.marks.unseen, sign),
     },
   };
 }
 
-export function addMarks(one: MarkEvidence, other: MarkEvidence): MarkEvidence {
+function negativeBins(bins: LatencyBins): LatencyBins {
+  return new Map([...bins].map(([bin, count]) => [bin, -count]));
+}
+
+/** The sums as posteriors see them: what is old counts less, and the counts are those that the weights leave. */
+export function recentOf(evidence: ModelEvidence): PartSums {
+  return addParts(evidence, evidence.faded, -1);
+}
+
+export function addMarks(one: MarkEvidence, other: MarkEvidence, sign: 1 | -1 = 1): MarkEvidence {
   return {
-    silentCount: one.silentCount + other.silentCount,
-    feedbackCount: one.feedbackCount + other.feedbackCount,
-    feedbackSum: one.feedbackSum + other.feedbackSum,
-    feedbackSquareSum: one.feedbackSquareSum + other.feedbackSquareSum,
+    silentCount: one.silentCount + sign * other.silentCount,
+    feedbackCount: one.feedbackCount + sign * other.feedbackCount,
+    feedbackSum: one.feedbackSum + sign * other.feedbackSum,
+    feedbackSquareSum: one.feedbackSquareSum + sign * other.feedbackSquareSum,
   };
 }
 
@@ -177,7 +210,7 @@ export function bookOfRows(
 }
 
 function evidenceOfRow(row: EvidenceRow, qualityRows: readonly QualityEvidenceRow[]): ModelEvidence {
-  const { useCase: _, ...sums } = row;
+  const { useCase: _, weighted, weightScale, ...sums } = row;
   const marks: Record<Mark, MarkEvidence> = {
     abandoned: NO_MARK,
     reAsked: NO_MARK,
@@ -196,5 +229,63 @@ function evidenceOfRow(row: EvidenceRow, qualityRows: readonly QualityEvidenceRo
   // Requests without any signal are not among the signals' rows: in a session, that is itself a sign.
   const silent = Math.max(0, row.sessionCount - countedInSession);
   const untroubled = addMarks(marks.untroubled, { ...NO_MARK, silentCount: silent });
-  return { ...sums, followUpCount, reAskCount, marks: { ...marks, untroubled } };
+  const whole = { ...sums, followUpCount, reAskCount, marks: { ...marks, untroubled } };
+  return { ...whole, faded: addParts(whole, agedParts(whole, row, qualityRows), -1) };
+}
+
+/**
+ * The sums weighted by age, at the counts that such weights are worth: (sum w)^2 / sum w^2 (Kish 1965, Survey
+ * Sampling, 8.2), so that intervals are as wide as the evidence that is left makes them. No part can be worth more
+ * than the requests it has.
+ */
+function agedParts(
+  whole: PartSums,
+  { weighted, weightScale }: EvidenceRow,
+  qualityRows: readonly QualityEvidenceRow[],
+): PartSums {
+  const scaleOf = (count: number, weight: number): number =>
+    weight > 0 ? Math.min(weightScale, count / weight) : 1;
+  const counted = whole.successCount + whole.failureCount;
+  const bySuccess = scaleOf(counted, weighted.successCount + weighted.failureCount);
+  const byPrice = scaleOf(whole.pricedCount, weighted.pricedCount);
+  const byLatency = scaleOf(sumOfBins(whole.latencyBins), sumOfBins(weighted.latencyBins));
+  const marks = { ...NO_PARTS.marks };
+  let sessionWeight = 0;
+  for (const { mark, weighted: seen } of qualityRows) {
+    marks[mark] = addMarks(marks[mark], seen);
+    sessionWeight += seen.sessionCount;
+  }
+  const silentCount = Math.max(0, weighted.sessionCount - sessionWeight);
+  marks.untroubled = addMarks(marks.untroubled, { ...NO_MARK, silentCount });
+  const agedMark = (mark: Mark): MarkEvidence => {
+    const [all, aged] = [whole.marks[mark], marks[mark]];
+    const bySilence = scaleOf(all.silentCount, aged.silentCount);
+    const byFeedback = scaleOf(all.feedbackCount, aged.feedbackCount);
+    return {
+      silentCount: bySilence * aged.silentCount,
+      feedbackCount: byFeedback * aged.feedbackCount,
+      feedbackSum: byFeedback * aged.feedbackSum,
+      feedbackSquareSum: byFeedback * aged.feedbackSquareSum,
+    };
+  };
+  return {
+    successCount: bySuccess * weighted.successCount,
+    failureCount: bySuccess * weighted.failureCount,
+    latencyBins: new Map([...weighted.latencyBins].map(([bin, count]) => [bin, byLatency * count])),
+    pricedCount: byPrice * weighted.pricedCount,
+    costSumUsd: byPrice * weighted.costSumUsd,
+    costSquareSum: byPrice * weighted.costSquareSum,
+    marks: {
+      abandoned: agedMark('abandoned'),
+      reAsked: agedMark('reAsked'),
+      untroubled: agedMark('untroubled'),
+      unseen: agedMark('unseen'),
+    },
+  };
+}
+
+function sumOfBins(bins: LatencyBins): number {
+  let sum = 0;
+  for (const count of bins.values()) sum += count;
+  return sum;
 }

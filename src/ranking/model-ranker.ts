@@ -1,34 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { PolicyTable } from '../core/policy.ts';
-import { POLICIES } from '../core/policy.ts';
+import { type Policy, PolicyBook } from '../core/policy.ts';
 import { isRated } from '../core/ranking-view.ts';
-import type { PublishedSnapshot, RankedModel, UseCaseRanking } from '../core/snapshot.ts';
+import type { Signal } from '../core/signal.ts';
+import type { PublishedSnapshot, RankedModel } from '../core/snapshot.ts';
 import type { Timeframe, TimeframeQuery } from '../core/timeframe.ts';
-import { parseTimeframe } from '../core/timeframe.ts';
-import type { UseCase } from '../core/use-case.ts';
+import { parseDurationMs, parseTimeframe } from '../core/timeframe.ts';
+import type { UsageRecord } from '../core/usage-record.ts';
 import type { Database } from '../store/database.ts';
 import { currentRunId } from '../store/queries/current-run.ts';
 import { performance } from '../store/queries/performance.ts';
 import { readQualityEvidence, readRankingEvidence } from '../store/queries/ranking-evidence.ts';
 import type { RankingHistoryRow } from '../store/queries/ranking-history.ts';
 import { readRankingHistory } from '../store/queries/ranking-history.ts';
+import { readPublication } from '../store/queries/ranking-versions.ts';
 import { readSavingsEvidence } from '../store/queries/savings-evidence.ts';
-import { readLatestVersion, readPublishedSnapshot, readUseCasesOfRun } from '../store/queries/snapshots.ts';
+import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
 import { reconcileRollups } from '../store/rollups.ts';
 import type { AllRankingsAnswer, CompareAnswer, PerformanceAnswer, RankingsAnswer } from './answers.ts';
 import { emptyRankingsAnswer, toCompareAnswer, toPerformanceAnswer, toRankingsAnswer } from './answers.ts';
 import type { BuiltRankings } from './build-rankings.ts';
 import { buildRankings } from './build-rankings.ts';
+import type { RankingsOfMoment, RankingsView } from './current-rankings.ts';
+import { CurrentRankings } from './current-rankings.ts';
 import type { EvidenceBook, ObservedRequest } from './evidence.ts';
 import { bookOfRows } from './evidence.ts';
-import { LiveRankings } from './live-rankings.ts';
 import type { OptimalRoutingAnswer } from './optimal-routing.ts';
 import { toOptimalRouting } from './optimal-routing.ts';
 import type { SnapshotSink } from './publish.ts';
 import { publishSnapshot } from './publish.ts';
 import { canonicalAmong, resolveRanked } from './ranked-names.ts';
+import { RankingVersions } from './ranking-versions.ts';
+import type { RefreshAnswer } from './refresh-answer.ts';
+import { refreshAnswer } from './refresh-answer.ts';
 import type { SavingsAnswer } from './savings.ts';
 import { computeSavings } from './savings.ts';
 
@@ -38,8 +43,10 @@ export type TimeframeInput = string | TimeframeQuery;
 export interface RankerConfig {
   /** Window of the evidence where none is asked for; default "30 days". */
   readonly timeframe?: string | undefined;
-  /** Replaces the presets' weights and margins; `auto` of it makes the rankings. */
-  readonly policies?: PolicyTable | undefined;
+  /** Age at which evidence counts half; default "14 days", null: all counts alike. */
+  readonly halfLife?: string | null | undefined;
+  /** Weights, margins and curves per use case; `auto` of it makes the rankings. */
+  readonly policies?: PolicyBook | undefined;
 }
 
 export interface ModelRankerOptions {
@@ -49,26 +56,10 @@ export interface ModelRankerOptions {
   readonly config?: RankerConfig | undefined;
   /** Where published snapshots go beside the store. */
   readonly sinks?: readonly SnapshotSink[] | undefined;
+  /** What a slug that was renamed or merged away is called now; null when it never was one. */
+  readonly slugNow?: ((slug: string) => Promise<string | null>) | undefined;
 }
 
-export interface RefreshAnswer {
-  readonly version: string;
-  readonly runId: string;
-  /** Use cases with a ranking. */
-  readonly useCaseCount: number;
-  readonly modelCount: number;
-  readonly requestCount: number;
-  readonly window: { readonly from: string; readonly to: string; readonly label: string };
-  /** How well session signals agreed with explicit feedback; see docs/ranking.md. */
-  readonly signals: {
-    readonly agreement: number;
-    readonly agreementMeasured: number | null;
-    readonly pairCount: number;
-  };
-}
-
-/** How long a read snapshot is taken for the newest. Shorter asks the store at every read; longer lags behind other gateways. */
-const RECHECK_MS = 2_000;
 const HISTORY_ROWS_MAX = 10_000;
 /** The savings' window where none is asked for: a month, so that its money is the monthly one. */
 const SAVINGS_TIMEFRAME = '30 days';
@@ -80,31 +71,21 @@ const SILENT: Logger = {
   error: () => undefined,
 };
 
-/** All that answers are made of: the published rankings, with what was updated in memory over them. */
-interface View {
-  readonly version: string | null;
-  readonly createdAt: string | null;
-  readonly runId: string;
-  readonly window: { readonly from: string; readonly to: string } | null;
-  readonly useCases: readonly UseCase[];
-  readonly rankings: ReadonlyMap<string, UseCaseRanking>;
-}
-
 /**
  * Ranks models per use case on success, speed, cost and quality. `refreshAll` reads the roll-ups of the current
  * discovery run and publishes; everything else answers from the last published snapshot, whoever published it.
  */
 export class ModelRanker {
+  /** Published rankings as they were: listed, compared, brought back. */
+  readonly versions: RankingVersions;
   readonly #db: Database;
   readonly #logger: Logger;
   readonly #clock: () => number;
   readonly #timeframe: string;
-  readonly #policies: PolicyTable;
+  readonly #halfLifeMs: number | null;
+  readonly #policies: PolicyBook;
   readonly #sinks: readonly SnapshotSink[];
-  readonly #live: LiveRankings;
-  #hasEvidence = false;
-  #published: PublishedSnapshot | null = null;
-  #checkedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #current: CurrentRankings;
   #refreshing: { readonly label: string; readonly answer: Promise<RefreshAnswer> } | null = null;
 
   constructor(options: ModelRankerOptions) {
@@ -112,20 +93,32 @@ export class ModelRanker {
     this.#logger = options.logger ?? SILENT;
     this.#clock = options.clock ?? Date.now;
     this.#timeframe = options.config?.timeframe ?? '30 days';
-    this.#policies = options.config?.policies ?? POLICIES;
+    const { halfLife = '14 days' } = options.config ?? {};
+    this.#halfLifeMs = halfLife === null ? null : parseDurationMs(halfLife);
+    this.#policies = options.config?.policies ?? new PolicyBook();
     this.#sinks = options.sinks ?? [];
-    this.#live = new LiveRankings(this.#policies.auto);
+    const [db, clock, logger, sinks] = [this.#db, this.#clock, this.#logger, this.#sinks];
+    this.#current = new CurrentRankings({
+      db,
+      clock,
+      build: (book) => this.#build(book),
+      slugNow: options.slugNow ?? (async () => null),
+    });
+    const onChanged = (): void => this.#current.forget();
+    this.versions = new RankingVersions({ db, clock, logger, sinks, onChanged });
   }
 
   /**
-   * Computes all rankings from the window's evidence and publishes them. Calls that meet share one refresh.
+   * Computes all rankings from the window's evidence and publishes them, unless an operator holds a version. Calls
+   * that meet share one refresh.
    *
    * @throws {TallyrankError} `bad_timeframe`, `store_unavailable`
    */
   async refreshAll(
     options: { readonly timeframe?: TimeframeInput | undefined } = {},
   ): Promise<RefreshAnswer> {
-    const window = this.#window(options.timeframe ?? this.#timeframe);
+    const { timeframe } = options;
+    const window = timeframe === undefined ? this.#evidenceWindow() : this.#window(timeframe);
     if (this.#refreshing?.label === window.label) return await this.#refreshing.answer;
     const answer = this.#refresh(window);
     this.#refreshing = { label: window.label, answer };
@@ -142,23 +135,28 @@ export class ModelRanker {
    * @throws {TallyrankError} `unknown_use_case`, listing those there are
    */
   async getRankings(useCase: string): Promise<RankingsAnswer> {
-    const view = await this.#view();
-    const ranking = this.#rankingOf(view, useCase);
-    if (ranking === null) return emptyRankingsAnswer(useCase, view.version);
-    return toRankingsAnswer(ranking, this.#policies.auto, view.version);
+    const { ranking, ...found } = await this.#current.find(useCase);
+    const frame = { ...found.view, redirectedFrom: found.redirectedFrom };
+    if (ranking === null) return emptyRankingsAnswer(found.useCase, frame);
+    return toRankingsAnswer(ranking, this.#policyOf(ranking.useCase), frame);
   }
 
   /** Every ranking there is, the use cases with most requests first. */
   async getAllRankings(): Promise<AllRankingsAnswer> {
-    const view = await this.#view();
+    const view = await this.#current.view();
+    const { version, createdAt, runId, window, hold, liveRequestCount } = view;
     return {
-      version: view.version,
-      createdAt: view.createdAt,
-      runId: view.runId,
-      window: view.window,
+      version,
+      createdAt,
+      runId,
+      window,
+      hold,
+      liveRequestCount,
       rankings: [...view.rankings.values()]
         .sort((one, other) => other.requestCount - one.requestCount)
-        .map((ranking) => toRankingsAnswer(ranking, this.#policies.auto, view.version)),
+        .map((ranking) =>
+          toRankingsAnswer(ranking, this.#policyOf(ranking.useCase), { ...view, redirectedFrom: null }),
+        ),
     };
   }
 
@@ -168,7 +166,7 @@ export class ModelRanker {
    * @throws {TallyrankError} `unknown_use_case`
    */
   async getBestModel(useCase: string): Promise<string | null> {
-    const ranking = this.#rankingOf(await this.#view(), useCase);
+    const { ranking } = await this.#current.find(useCase);
     return ranking?.models.find((model) => model.isCandidate)?.modelId ?? null;
   }
 
@@ -178,11 +176,11 @@ export class ModelRanker {
    * @throws {TallyrankError} `unknown_use_case`, `unknown_model`, `ambiguous_model`
    */
   async compare(useCase: string, modelA: string, modelB: string): Promise<CompareAnswer> {
-    const view = await this.#view();
-    const models = this.#rankingOf(view, useCase)?.models ?? [];
+    const { view, ranking, ...found } = await this.#current.find(useCase);
+    const models = ranking?.models ?? [];
     const [a, b] = [rankedModel(models, modelA, 'modelA'), rankedModel(models, modelB, 'modelB')];
-    const policy = this.#policies.auto;
-    return toCompareAnswer(useCase, a, b, {
+    const policy = this.#policyOf(useCase);
+    return toCompareAnswer(found.useCase, a, b, {
       policy,
       version: view.version,
       isRated: isRated(models, policy),
@@ -200,9 +198,13 @@ export class ModelRanker {
     timeframe?: TimeframeInput,
   ): Promise<PerformanceAnswer> {
     const window = this.#window(timeframe ?? '1 week');
-    const view = await this.#view();
-    const ids = this.#rankingOf(view, useCase)?.models.map((model) => model.modelId) ?? [];
-    const asked = { modelId: canonicalAmong(modelId, ids), useCase, timeframe: window };
+    const found = await this.#current.find(useCase);
+    const ids = found.ranking?.models.map((model) => model.modelId) ?? [];
+    const asked = {
+      modelId: canonicalAmong(modelId, ids),
+      useCase: found.useCase,
+      timeframe: window,
+    };
     return toPerformanceAnswer(asked, await performance(this.#db, asked));
   }
 
@@ -227,10 +229,41 @@ export class ModelRanker {
    */
   async updateRanking(useCase: string, modelId: string, request: ObservedRequest): Promise<RankingsAnswer> {
     checkObserved(request);
-    if (!this.#hasEvidence) this.#rebase((await this.#readEvidence(this.#window(this.#timeframe))).book);
-    const known = (await this.#view()).rankings.get(useCase)?.models.map((model) => model.modelId) ?? [];
-    this.#live.add(useCase, canonicalAmong(modelId, known), request);
+    const known =
+      (await this.#current.view()).rankings.get(useCase)?.models.map((model) => model.modelId) ?? [];
+    this.#current.live.addUnlogged(useCase, canonicalAmong(modelId, known), request);
+    await this.#current.follow();
+    if (!this.#current.live.hasBase) {
+      const window = this.#evidenceWindow();
+      this.#current.live.rebase({ ...(await this.#readEvidence(window)), untilMs: window.to.getTime() });
+    }
     return await this.getRankings(useCase);
+  }
+
+  /**
+   * Counts a finished request in this process's rankings until a published version contains it. For whoever logs
+   * requests: costs no more than noting it; {@link rankingsOfMoment} adds up.
+   */
+  observe(record: UsageRecord): void {
+    this.#current.live.observe(record);
+  }
+
+  /** The same for what was learnt later; false when its request was not observed here. */
+  observeSignal(signal: Signal): boolean {
+    return this.#current.live.observeSignal(signal);
+  }
+
+  /** Takes over what others published. @returns the version in use; null before the first */
+  async follow(): Promise<PublishedSnapshot | null> {
+    return await this.#current.follow();
+  }
+
+  /**
+   * The published rankings with what was observed since, for the hot path; the same object until something
+   * changed. null where the published ones are all there is. Computes for some milliseconds at most once a second.
+   */
+  get rankingsOfMoment(): RankingsOfMoment | null {
+    return this.#current.ofMoment;
   }
 
   /**
@@ -246,45 +279,59 @@ export class ModelRanker {
   /** Per use case: the model to use, the evidence and the money. @throws {TallyrankError} `bad_timeframe` */
   async getOptimalRouting(timeframe?: TimeframeInput): Promise<OptimalRoutingAnswer> {
     const { savings, view } = await this.#savings(timeframe);
-    return toOptimalRouting(view.rankings, savings, this.#policies.auto);
+    return toOptimalRouting(view.rankings, savings, this.#policies);
   }
 
-  async #savings(timeframe: TimeframeInput | undefined): Promise<{ savings: SavingsAnswer; view: View }> {
+  async #savings(
+    timeframe: TimeframeInput | undefined,
+  ): Promise<{ savings: SavingsAnswer; view: RankingsView }> {
     const window = this.#window(timeframe ?? SAVINGS_TIMEFRAME);
     const view = await this.#viewOrUnpublished();
     const { from, to } = window;
     const rows = await readSavingsEvidence(this.#db, { runId: view.runId, from, to });
-    const frame = { window, policy: this.#policies.auto, version: view.version };
+    const frame = { window, policies: this.#policies, version: view.version };
     return { savings: computeSavings(rows, view.rankings, frame), view };
   }
 
   async #refresh(window: Timeframe): Promise<RefreshAnswer> {
     const { runId, book } = await this.#readEvidence(window);
-    const built = buildRankings(book, this.#policies.auto);
+    const built = this.#build(book);
+    const { hold } = await readPublication(this.#db);
+    if (hold !== null) {
+      this.#logger.debug({ version: hold.version }, 'Rankings are held: nothing was published.');
+      return refreshAnswer(hold, runId, window, built);
+    }
     const snapshot = await publishSnapshot({
       db: this.#db,
       sinks: this.#sinks,
       logger: this.#logger,
       nowMs: this.#clock(),
       suffix: randomUUID().slice(0, 4),
-      runId,
-      window,
-      useCases: await readUseCasesOfRun(this.#db, runId),
-      built,
+      content: {
+        runId,
+        windowFrom: window.from.toISOString(),
+        windowTo: window.to.toISOString(),
+        useCases: await readUseCasesOfRun(this.#db, runId),
+        rankings: built.rankings,
+        overall: built.overall,
+      },
+      evidence: book,
     });
-    this.#rebase(book);
-    this.#published = snapshot;
-    this.#checkedAtMs = this.#clock();
-    const answer = refreshAnswer(snapshot, window, built);
+    this.#current.took(snapshot, book);
+    const answer = refreshAnswer(snapshot, runId, window, built);
     const { version, useCaseCount, modelCount, requestCount } = answer;
     this.#logger.info({ version, useCaseCount, modelCount, requestCount }, 'Rankings were refreshed.');
     return answer;
   }
 
+  #build(book: EvidenceBook): BuiltRankings {
+    return buildRankings(book, this.#policies);
+  }
+
   async #readEvidence(window: Timeframe): Promise<{ runId: string; book: EvidenceBook }> {
     const runId = await currentRunId(this.#db);
     await reconcileRollups(this.#db, runId);
-    const scope = { runId, from: window.from, to: window.to };
+    const scope = { runId, from: window.from, to: window.to, halfLifeMs: this.#halfLifeMs };
     const [rows, qualityRows] = await Promise.all([
       readRankingEvidence(this.#db, scope),
       readQualityEvidence(this.#db, scope),
@@ -292,74 +339,34 @@ export class ModelRanker {
     return { runId, book: bookOfRows(rows, qualityRows) };
   }
 
-  #rebase(book: EvidenceBook): void {
-    this.#live.rebase(book);
-    this.#hasEvidence = true;
-  }
-
-  async #view(): Promise<View> {
-    await this.#recheck();
-    const live = this.#live.rankings;
-    const published = this.#published;
-    if (published === null) {
-      const runId = await currentRunId(this.#db);
-      const useCases = await readUseCasesOfRun(this.#db, runId);
-      return { version: null, createdAt: null, runId, window: null, useCases, rankings: live };
-    }
-    const rankings = new Map(published.rankings.map((ranking) => [ranking.useCase, ranking]));
-    for (const [useCase, ranking] of live) rankings.set(useCase, ranking);
-    const { version, createdAt, runId, useCases, windowFrom, windowTo } = published;
-    return { version, createdAt, runId, useCases, rankings, window: { from: windowFrom, to: windowTo } };
-  }
-
   /** Before the first publication, the rankings that it would have. */
-  async #viewOrUnpublished(): Promise<View> {
-    const view = await this.#view();
+  async #viewOrUnpublished(): Promise<RankingsView> {
+    const view = await this.#current.view();
     if (view.version !== null) return view;
-    const { book } = await this.#readEvidence(this.#window(this.#timeframe));
-    const { rankings } = buildRankings(book, this.#policies.auto);
+    const { book } = await this.#readEvidence(this.#evidenceWindow());
+    const { rankings } = this.#build(book);
     return { ...view, rankings: new Map(rankings.map((ranking) => [ranking.useCase, ranking])) };
   }
 
-  /** Other processes publish too: the newest version is asked for every now and then. */
-  async #recheck(): Promise<void> {
-    if (this.#clock() - this.#checkedAtMs < RECHECK_MS) return;
-    const version = await readLatestVersion(this.#db);
-    if (version !== (this.#published?.version ?? null)) {
-      this.#published = version === null ? null : await readPublishedSnapshot(this.#db, version);
-    }
-    this.#checkedAtMs = this.#clock();
+  #policyOf(useCase: string): Policy {
+    return this.#policies.policyOf('auto', useCase);
   }
 
-  /** null: the use case is known and has no requests yet. */
-  #rankingOf(view: View, useCase: string): UseCaseRanking | null {
-    const ranking = view.rankings.get(useCase);
-    if (ranking !== undefined) return ranking;
-    if (view.useCases.some(({ slug }) => slug === useCase)) return null;
-    const known = [...new Set([...view.rankings.keys(), ...view.useCases.map(({ slug }) => slug)])].sort();
-    throw new TallyrankError(
-      'unknown_use_case',
-      `There is no use case "${useCase.slice(0, 80)}". There are: ${known.join(', ')}.`,
-      { param: 'useCase' },
-    );
+  /**
+   * The window of the rankings: one to two times the configured one. Its start moves in whole steps of that length,
+   * because orders are established on sums from a fixed start (see `sequenceInterval`): a window that slides takes
+   * evidence back at every look. Each step is a new start with an error of its own.
+   */
+  #evidenceWindow(): Timeframe {
+    const nowMs = this.#clock();
+    const stepMs = parseDurationMs(this.#timeframe);
+    const from = new Date(Math.max(0, Math.floor(nowMs / stepMs) - 1) * stepMs);
+    return { from, to: new Date(nowMs), label: this.#timeframe };
   }
 
   #window(timeframe: TimeframeInput): Timeframe {
     return parseTimeframe(timeframe, this.#clock(), this.#timeframe);
   }
-}
-
-function refreshAnswer(snapshot: PublishedSnapshot, window: Timeframe, built: BuiltRankings): RefreshAnswer {
-  const { agreement, agreementMeasured, pairCount } = built.calibration;
-  return {
-    version: snapshot.version,
-    runId: snapshot.runId,
-    useCaseCount: snapshot.rankings.length,
-    modelCount: snapshot.overall.models.length,
-    requestCount: snapshot.overall.requestCount,
-    window: { from: snapshot.windowFrom, to: snapshot.windowTo, label: window.label },
-    signals: { agreement, agreementMeasured, pairCount },
-  };
 }
 
 function rankedModel(models: readonly RankedModel[], name: string, param: string): RankedModel {

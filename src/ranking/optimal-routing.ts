@@ -1,4 +1,4 @@
-import type { Policy } from '../core/policy.ts';
+import type { PolicyBook } from '../core/policy.ts';
 import type { UseCaseRanking } from '../core/snapshot.ts';
 import type { RankedModelAnswer } from './answers.ts';
 import { toRankingsAnswer } from './answers.ts';
@@ -30,12 +30,14 @@ export interface OptimalRoutingAnswer {
 export function toOptimalRouting(
   rankings: ReadonlyMap<string, UseCaseRanking>,
   savings: SavingsAnswer,
-  policy: Policy,
+  policies: PolicyBook,
 ): OptimalRoutingAnswer {
   const money = new Map(savings.perUseCase.map((part) => [part.useCase, part]));
+  // Only the models of an answer are looked at here.
+  const frame = { version: savings.version, liveRequestCount: 0, hold: null, redirectedFrom: null };
   const routes = [...new Set([...rankings.keys(), ...money.keys()])].map((useCase): OptimalRoute => {
     const ranking = rankings.get(useCase);
-    const answer = ranking ? toRankingsAnswer(ranking, policy, savings.version) : null;
+    const answer = ranking ? toRankingsAnswer(ranking, policies.policyOf('auto', useCase), frame) : null;
     const part = money.get(useCase);
     return {
       useCase,

@@ -1,16 +1,19 @@
 import type { Logger } from '../core/log.ts';
 import type { PublishedSnapshot } from '../core/snapshot.ts';
-import type { Timeframe } from '../core/timeframe.ts';
-import type { UseCase } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
+import { pruneSnapshots } from '../store/queries/prune-snapshots.ts';
 import { readLatestVersion, writeSnapshot } from '../store/queries/snapshots.ts';
-import type { BuiltRankings } from './build-rankings.ts';
+import { encodeBook } from './encode-book.ts';
+import type { EvidenceBook } from './evidence.ts';
 
 /** Where a published snapshot goes beside the store: a bucket, a local copy. */
 export interface SnapshotSink {
   readonly name: string;
   publish(snapshot: PublishedSnapshot): Promise<void>;
 }
+
+/** What is published; version and moment are given to it. */
+export type SnapshotContent = Omit<PublishedSnapshot, 'version' | 'createdAt'>;
 
 export interface PublishOptions {
   readonly db: Database;
@@ -19,29 +22,27 @@ export interface PublishOptions {
   readonly nowMs: number;
   /** A few characters that keep two gateways' versions of one millisecond apart. */
   readonly suffix: string;
-  readonly runId: string;
-  readonly window: Timeframe;
-  readonly useCases: readonly UseCase[];
-  readonly built: Pick<BuiltRankings, 'rankings' | 'overall'>;
+  readonly content: SnapshotContent;
+  /** What it was computed from; null where nothing may be counted on top of it. */
+  readonly evidence: EvidenceBook | null;
 }
+
+const HOUR_MS = 3_600_000;
 
 /**
  * Publishes rankings as a new snapshot, greater than every one before it: to the store first, which must take
- * it, then to the sinks. A sink that is away is warned of and gets the next snapshot.
+ * it, then to the sinks. A sink that is away is warned of and gets the next snapshot. The first of an hour thins out
+ * the old ones.
  */
 export async function publishSnapshot(options: PublishOptions): Promise<PublishedSnapshot> {
-  const { db, logger, window, built } = options;
+  const { db, logger, nowMs, evidence } = options;
+  const latest = await readLatestVersion(db);
   const snapshot: PublishedSnapshot = {
-    version: versionAfter(await readLatestVersion(db), options.nowMs, options.suffix),
-    createdAt: new Date(options.nowMs).toISOString(),
-    runId: options.runId,
-    windowFrom: window.from.toISOString(),
-    windowTo: window.to.toISOString(),
-    useCases: options.useCases,
-    rankings: built.rankings,
-    overall: built.overall,
+    version: versionAfter(latest, nowMs, options.suffix),
+    createdAt: new Date(nowMs).toISOString(),
+    ...options.content,
   };
-  await writeSnapshot(db, snapshot);
+  await writeSnapshot(db, snapshot, evidence && encodeBook(evidence));
   for (const sink of options.sinks) {
     try {
       await sink.publish(snapshot);
@@ -52,7 +53,16 @@ export async function publishSnapshot(options: PublishOptions): Promise<Publishe
       );
     }
   }
+  if (hourOf(latest) !== hourOf(snapshot.version)) {
+    const prunedCount = await pruneSnapshots(db, nowMs);
+    if (prunedCount > 0) logger.info({ prunedCount }, 'Old published rankings were thinned out.');
+  }
   return snapshot;
+}
+
+function hourOf(version: string | null): number | null {
+  const atMs = version === null ? null : momentOfVersion(version);
+  return atMs === null ? null : Math.floor(atMs / HOUR_MS);
 }
 
 /**

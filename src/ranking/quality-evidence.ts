@@ -1,6 +1,6 @@
 import type { Moments, Prior } from '../stats/posterior.ts';
 import { NO_MOMENTS } from '../stats/posterior.ts';
-import type { Mark, MarkEvidence, ModelEvidence } from './evidence.ts';
+import type { Mark, MarkEvidence, ModelEvidence, PartSums } from './evidence.ts';
 import { addMarks, MARKS, noEvidence } from './evidence.ts';
 
 /** A mark that says something of quality; `unseen` does not. */
@@ -73,7 +73,7 @@ export function calibrateMarks(models: Iterable<ModelEvidence>): Calibration {
  * Quality evidence of one model: each explicit feedback counts 1, each marked request without feedback counts
  * `agreement` of an observation at the mark's expected quality. Requests with neither count nothing.
  */
-export function qualityMoments(evidence: ModelEvidence, calibration: Calibration): Moments {
+export function qualityMoments(evidence: Pick<PartSums, 'marks'>, calibration: Calibration): Moments {
   let { count, sum, squareSum } = NO_MOMENTS;
   for (const mark of MARKS) {
     const seen = evidence.marks[mark];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { POLICIES } from '../core/policy.ts';
+import { PolicyBook } from '../core/policy.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { SavingsEvidenceRow } from '../store/queries/savings-evidence.ts';
 import { buildRankings } from './build-rankings.ts';
@@ -51,9 +51,13 @@ function savings(
     ]),
   );
   const rankings = new Map(
-    buildRankings(book, POLICIES.auto).rankings.map((ranking) => [ranking.useCase, ranking]),
+    buildRankings(book, new PolicyBook()).rankings.map((ranking) => [ranking.useCase, ranking]),
   );
-  return computeSavings(rows, rankings, { window: windowOfDays(days), policy: POLICIES.auto, version: 'v' });
+  return computeSavings(rows, rankings, {
+    window: windowOfDays(days),
+    policies: new PolicyBook(),
+    version: 'v',
+  });
 }
 
 const CHAT = { chat: [evidence('openai:gpt-4', 1_000, 0.03), evidence('openai:gpt-mini', 1_000, 0.002)] };

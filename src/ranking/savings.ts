@@ -1,4 +1,4 @@
-import type { Policy } from '../core/policy.ts';
+import type { Curves, PolicyBook } from '../core/policy.ts';
 import { viewRanking } from '../core/ranking-view.ts';
 import type { RankedModel, UseCaseRanking } from '../core/snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
@@ -58,7 +58,7 @@ export interface SavingsAnswer {
 
 export interface SavingsFrame {
   readonly window: Timeframe;
-  readonly policy: Policy;
+  readonly policies: PolicyBook;
   /** The snapshot that the rankings are of; null before the first. */
   readonly version: string | null;
 }
@@ -74,12 +74,12 @@ export interface SavingsFrame {
 export function computeSavings(
   rows: readonly SavingsEvidenceRow[],
   rankings: ReadonlyMap<string, UseCaseRanking>,
-  { window, policy, version }: SavingsFrame,
+  { window, policies, version }: SavingsFrame,
 ): SavingsAnswer {
   const byUseCase = new Map<string, SavingsEvidenceRow[]>();
   for (const row of rows) byUseCase.set(row.useCase, [...(byUseCase.get(row.useCase) ?? []), row]);
   const perUseCase = [...byUseCase]
-    .map(([useCase, models]) => savingsOf(useCase, models, rankings.get(useCase), policy))
+    .map(([useCase, models]) => savingsOf(useCase, models, rankings.get(useCase), policies))
     .sort((one, other) => other.savingsUsd - one.savingsUsd || (one.useCase < other.useCase ? -1 : 1));
   const sum = (of: (part: UseCaseSavings) => number): number =>
     perUseCase.reduce((total, part) => total + of(part), 0);
@@ -118,11 +118,11 @@ function savingsOf(
   useCase: string,
   models: readonly SavingsEvidenceRow[],
   ranking: UseCaseRanking | undefined,
-  policy: Policy,
+  policies: PolicyBook,
 ): UseCaseSavings {
   const requestCount = models.reduce((total, row) => total + row.pricedCount, 0);
   const actualCostUsd = models.reduce((total, row) => total + row.costSumUsd, 0);
-  const view = viewRanking(ranking?.models ?? [], policy);
+  const view = viewRanking(ranking?.models ?? [], policies.policyOf('auto', useCase));
   // A candidate that passed no test serves requests, but promises no money.
   const best = view.isProven ? (view.models.find((model) => model.isCandidate) ?? null) : null;
   const meanUsd = best?.costMeanUsd ?? null;
@@ -142,7 +142,7 @@ function savingsOf(
   const own = models.find((row) => row.modelId === best.modelId);
   const movedCount = requestCount - (own?.pricedCount ?? 0);
   const optimalCostUsd = (own?.costSumUsd ?? 0) + movedCount * meanUsd;
-  const halfWidth = Z_95 * Math.sqrt(varianceOfSum(best, movedCount));
+  const halfWidth = Z_95 * Math.sqrt(varianceOfSum(best, movedCount, policies.curvesOf(useCase)));
   const savingsUsd = actualCostUsd - optimalCostUsd;
   return {
     useCase,
@@ -161,10 +161,10 @@ function savingsOf(
  * Variance of what `count` more requests would cost: of the mean (count^2 times its own variance, taken back
  * from the cost part's interval) and of the single requests about it (count times theirs).
  */
-function varianceOfSum(best: RankedModel, count: number): number {
+function varianceOfSum(best: RankedModel, count: number, curves: Curves): number {
   const { cost } = best;
   if (cost === null || count === 0) return 0;
-  const meanDeviation = (costOfValue(cost.low) - costOfValue(cost.value)) / Z_95;
+  const meanDeviation = (costOfValue(cost.low, curves) - costOfValue(cost.value, curves)) / Z_95;
   const single = meanDeviation ** 2 * Math.max(1, cost.sampleCount);
   return count * count * meanDeviation ** 2 + count * single;
 }
