@@ -1,11 +1,11 @@
 import { Cron } from 'croner';
 import { explorationBody } from './api/contract.ts';
+import type { ApiDeps } from './api/deps.ts';
 import { resolveFeedback } from './api/feedback.ts';
 import { JobBoard } from './api/jobs.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { EventBus } from './core/events.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
-import { UseCaseRules } from './core/use-case-rules.ts';
 import { ProviderRegistry } from './gateway/provider-registry.ts';
 import { UpstreamPools } from './gateway/upstream.ts';
 import type { ModelRanker } from './ranking/model-ranker.ts';
@@ -13,13 +13,15 @@ import { Exploration } from './routing/exploration.ts';
 import { RoutingEngine } from './routing/routing-engine.ts';
 import { SnapshotHolder } from './routing/snapshot-holder.ts';
 import { operatorSetting } from './store/queries/operator-settings.ts';
-import { loadLatestSnapshot, readLatestVersion } from './store/queries/snapshots.ts';
+import { loadLatestSnapshot, loadSnapshot } from './store/queries/snapshots.ts';
 import { UsageTracker } from './tracker/usage-tracker.ts';
 import type { AppOverrides, Workbench } from './workbench.ts';
 import { analyzeAndRank, openWorkbench } from './workbench.ts';
 
 /** Often enough that a ranking of another gateway is used within seconds; one small query each time. */
 const SNAPSHOT_POLL_MS = 5_000;
+/** Requests since then are routed by rankings that do not know of them yet. Looking costs nothing while none came. */
+const LIVE_RANKINGS_MS = 1_000;
 const PROVIDER_REFRESH_MS = 30_000;
 
 /** The composition root: every part of a running gateway, started in order and closed in reverse. */
@@ -35,7 +37,7 @@ export class App implements AsyncDisposable {
   readonly startedAtMs: number;
   readonly #upstream: UpstreamPools;
   readonly #timers: NodeJS.Timeout[] = [];
-  #schedule: Cron | null = null;
+  readonly #schedules: Cron[] = [];
   #rankedShippedCount = -1;
   #isClosed = false;
 
@@ -76,8 +78,11 @@ export class App implements AsyncDisposable {
       journalMaxBytes: config.journal.maxMegabytes * 1024 * 1024,
       onFinished: (record, decision) => {
         telemetry.requestFinished(record, decision);
+        bench.ranker.observe(record);
         this.events.emit('request', { record, decision });
       },
+      // One whose request another gateway answered counts from the next refresh on.
+      onSignal: (signal) => void bench.ranker.observeSignal(signal),
     });
     telemetry.watchLog(() => this.tracker.counters);
     this.router = new RoutingEngine(
@@ -92,7 +97,8 @@ export class App implements AsyncDisposable {
         snapshots,
         exploration: this.exploration,
         defaultModel: config.defaultModel,
-        useCaseRules: new UseCaseRules(config.useCaseRules),
+        useCaseRules: config.useCaseRules,
+        policies: bench.policies,
         ...(overrides.random ? { random: overrides.random } : {}),
       },
     );
@@ -128,6 +134,17 @@ export class App implements AsyncDisposable {
     });
   }
 
+  /** Judges a sample of answers, then ranks, as a job of this process. */
+  startJudging(task: Parameters<ApiDeps['startJudging']>[0]): ReturnType<JobBoard['start']> {
+    return this.jobs.start('judge', async (context) => {
+      await this.tracker.flush();
+      await resolveFeedback(this.bench.db, this.tracker, this.bench.clock());
+      const report = await this.bench.judge.run({ ...task, ...context });
+      if (report.scoredCount > 0) await this.refreshRankings();
+      return report;
+    });
+  }
+
   /** Ranks anew from all that was logged until now, and uses the result at once. */
   async refreshRankings(): Promise<Awaited<ReturnType<ModelRanker['refreshAll']>>> {
     await this.tracker.flush();
@@ -138,19 +155,26 @@ export class App implements AsyncDisposable {
     return answer;
   }
 
-  /** Takes over the newest published snapshot, whoever published it. */
+  /** Takes over the snapshot that is in use, whoever published it. */
   async followSnapshot(): Promise<void> {
-    const version = await readLatestVersion(this.bench.db);
-    if (version === null || version === this.snapshots.current.version) return;
-    const snapshot = await loadLatestSnapshot(this.bench.db);
-    if (snapshot) this.snapshots.replace(snapshot);
+    const published = await this.bench.ranker.follow();
+    if (published !== null && published.version !== this.snapshots.current.version) {
+      this.snapshots.replace(await loadSnapshot(this.bench.db, published));
+    }
+    this.#useRankingsOfMoment();
+  }
+
+  /** Routes by what was seen since the snapshot was published as well. */
+  #useRankingsOfMoment(): void {
+    const rankings = this.bench.ranker.rankingsOfMoment;
+    if (rankings !== null) this.snapshots.replaceRankings(rankings);
   }
 
   /** Stops what runs, ships the journal, closes the store. The HTTP server is closed before, by its owner. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#schedule?.stop();
+    for (const schedule of this.#schedules) schedule.stop();
     for (const timer of this.#timers) clearInterval(timer);
     await this.jobs.close();
     await this.tracker.close();
@@ -171,13 +195,16 @@ export class App implements AsyncDisposable {
   #startTimers(): void {
     const { config } = this.bench;
     this.#every(SNAPSHOT_POLL_MS, 'following the published snapshot', () => this.followSnapshot());
+    this.#every(LIVE_RANKINGS_MS, 'ranking in memory', async () => this.#useRankingsOfMoment());
     this.#every(PROVIDER_REFRESH_MS, 'asking the providers for their models', () => this.providers.refresh());
     this.#every(config.ranking.refreshSeconds * 1000, 'refreshing the rankings', () => this.#refreshIfNew());
-    if (config.discovery.schedule !== null) {
-      this.#schedule = new Cron(config.discovery.schedule, { timezone: 'UTC', protect: true }, () => {
-        this.startAnalysis();
-      });
-    }
+    this.#at(config.discovery.schedule, () => this.startAnalysis());
+    if (config.judge.model !== null) this.#at(config.judge.schedule, () => this.startJudging({}));
+  }
+
+  #at(pattern: string | null, work: () => void): void {
+    if (pattern !== null)
+      this.#schedules.push(new Cron(pattern, { timezone: 'UTC', protect: true }, () => work()));
   }
 
   async #refreshIfNew(): Promise<void> {

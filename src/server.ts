@@ -176,6 +176,7 @@ function apiDepsOf(app: App): ApiDeps {
     tracker: app.tracker,
     analyzer: bench.analyzer,
     ranker: bench.ranker,
+    judge: bench.judge,
     router: app.router,
     exploration: app.exploration,
     snapshots: app.snapshots,
@@ -186,7 +187,9 @@ function apiDepsOf(app: App): ApiDeps {
     catalog: () => app.providers.catalog,
     providerHealth: () => app.providers.health(),
     startAnalysis: (timeframe) => app.startAnalysis(timeframe),
+    startJudging: (task) => app.startJudging(task),
     refreshRankings: () => app.refreshRankings(),
+    followRankings: () => app.followSnapshot(),
   };
 }
 

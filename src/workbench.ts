@@ -3,13 +3,20 @@ import { createWriteStream } from 'node:fs';
 import * as path from 'node:path';
 import type { LoadedConfig } from './config/load.ts';
 import type { Config, Secrets } from './config/schema.ts';
+import { TallyrankError } from './core/errors.ts';
 import type { Logger, Progress } from './core/log.ts';
 import { canonicalModelName } from './core/model-names.ts';
+import { PolicyBook } from './core/policy.ts';
 import { PriceBook } from './core/price-book.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
+import { providerOf } from './core/usage-record.ts';
+import { completionChoiceOf } from './discovery/complete-chat.ts';
 import { embedderChoiceOf } from './discovery/embedders/open-embedder.ts';
 import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
+import type { JudgeReport, JudgeTask } from './evaluation/judge.ts';
+import { Judge } from './evaluation/judge.ts';
+import type { JudgeModel } from './evaluation/judge-caller.ts';
 import { ModelRanker } from './ranking/model-ranker.ts';
 import type { UniformSource } from './routing/exploration.ts';
 import type { Database } from './store/database.ts';
@@ -38,6 +45,8 @@ export interface Workbench extends AsyncDisposable {
   readonly prices: PriceBook;
   readonly analyzer: UseCaseAnalyzer;
   readonly ranker: ModelRanker;
+  readonly policies: PolicyBook;
+  readonly judge: Judge;
   readonly clock: () => number;
 }
 
@@ -51,10 +60,30 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
   const clock = overrides.clock ?? Date.now;
   const telemetry = new Telemetry(config.logLevel);
   const { logger } = telemetry;
+  const { namingModel } = config.discovery;
+  const judgeModel = judgeModelOf(loaded);
   const db = await openDatabase({
     dataDir: config.dataDir,
     ...(config.clickhouse.url === null ? {} : serverOf(config, secrets, config.clickhouse.url)),
     logger,
+  });
+  const analyzer = new UseCaseAnalyzer({
+    db,
+    logger,
+    embedder: embedderChoiceOf(config.discovery.embedder, secrets.embedderKey),
+    ...(namingModel === null
+      ? {}
+      : { namingModel: completionChoiceOf(namingModel, config.providers, secrets.providerKeys) }),
+    useCaseRules: config.useCaseRules,
+  });
+  const prices = priceBookOf(config);
+  const policies = new PolicyBook(config.ranking.useCases);
+  const ranker = new ModelRanker({
+    db,
+    logger,
+    clock,
+    config: { timeframe: config.ranking.timeframe, halfLife: config.ranking.halfLife, policies },
+    slugNow: (slug) => slugNow(analyzer, slug),
   });
   return {
     config,
@@ -62,16 +91,32 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
     logger,
     telemetry,
     db,
-    prices: priceBookOf(config),
-    analyzer: new UseCaseAnalyzer({
+    prices,
+    analyzer,
+    ranker,
+    judge: new Judge({
       db,
+      judge: judgeModel,
+      settings: { ...config.judge, evidenceTimeframe: config.ranking.timeframe },
+      prices,
+      rankings: async () => (await ranker.getAllRankings()).rankings,
       logger,
-      embedder: embedderChoiceOf(config.discovery.embedder, secrets.embedderKey),
+      clock,
     }),
-    ranker: new ModelRanker({ db, logger, clock, config: { timeframe: config.ranking.timeframe } }),
+    policies,
     clock,
     [Symbol.asyncDispose]: () => db.close(),
   };
+}
+
+/** What a use case that was renamed or merged away is called now; null when there never was one. */
+async function slugNow({ directory }: UseCaseAnalyzer, slug: string): Promise<string | null> {
+  try {
+    return (await directory.get(slug)).slug;
+  } catch (error) {
+    if (error instanceof TallyrankError && error.code === 'unknown_use_case') return null;
+    throw error;
+  }
 }
 
 /** Discovers use cases, then ranks for them, so that the new classifier is published with its rankings. */
@@ -92,6 +137,16 @@ export async function analyzeAndRank(
   return { ...answer, routingPatterns };
 }
 
+/** Judges a sample of answers, then ranks, so that what was learnt counts at once. */
+export async function judgeAndRank(
+  bench: Pick<Workbench, 'judge' | 'ranker'>,
+  task: JudgeTask,
+): Promise<JudgeReport> {
+  const report = await bench.judge.run(task);
+  if (report.scoredCount > 0) await bench.ranker.refreshAll();
+  return report;
+}
+
 export interface ImportTask {
   readonly isDryRun?: boolean | undefined;
   /** Where refused lines go; beside the journal when left out. */
@@ -100,7 +155,7 @@ export interface ImportTask {
   readonly onProgress: Progress;
 }
 
-/** Takes past requests from a file into the log, classified by the last published snapshot. */
+/** Takes past requests from a file into the log, classified by the hand-written rules, else by the last published snapshot. */
 export async function importWith(bench: Workbench, file: string, task: ImportTask): Promise<ImportReport> {
   const { config, db, prices } = bench;
   return importFile(file, {
@@ -109,6 +164,7 @@ export async function importWith(bench: Workbench, file: string, task: ImportTas
       existingRequestIds: (requestIds) => existingRequestIds(db, requestIds),
     },
     snapshot: (await db.latestSnapshot()) ?? starterSnapshot(),
+    useCaseRules: config.useCaseRules,
     prices,
     canonicalId: canonicalModelName,
     keepTexts: config.privacy.keepTexts,
@@ -144,6 +200,15 @@ function serverOf(config: Config, secrets: Secrets, url: string): Parameters<typ
     database: config.clickhouse.database,
     ...(secrets.clickhousePassword === null ? {} : { password: secrets.clickhousePassword }),
   };
+}
+
+/** @throws {TallyrankError} `bad_config` when no provider of that id is configured */
+function judgeModelOf({ config, secrets }: LoadedConfig): JudgeModel | null {
+  const { model } = config.judge;
+  if (model === null) return null;
+  const choice = completionChoiceOf(model, config.providers, secrets.providerKeys, 'judge.model');
+  const provider = config.providers.find(({ id }) => id === providerOf(model));
+  return { modelId: model, choice, isLocal: provider?.isLocal ?? choice.kind === 'ollama' };
 }
 
 function priceBookOf(config: Config): PriceBook {

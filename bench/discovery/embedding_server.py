@@ -1,4 +1,4 @@
-"""Serves the table's teacher (all-MiniLM-L6-v2, int8 ONNX) as an OpenAI-compatible /v1/embeddings on loopback.
+"""Serves the table's teacher (all-MiniLM-L6-v2, int8 ONNX; 256 tokens) as an OpenAI-compatible /v1/embeddings on loopback.
 
   python3 -m venv venv && venv/bin/pip install -r ../../scripts/distill/requirements.txt
   venv/bin/python embedding_server.py --port 8099
@@ -41,6 +41,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     Handler.teacher = Teacher(options.threads)
+    # What the model was made for. Distillation cuts earlier, since a table learns nothing from the middle of a long text.
+    Handler.teacher.tokenizer.enable_truncation(max_length=256)
     HTTPServer(("127.0.0.1", options.port), Handler).serve_forever()
 
 

@@ -66,11 +66,62 @@ function sameShare(first, second) {
   return { share: same / first.length, ami: computeAmi(first, second) };
 }
 
-/** The most frequent label among the members. */
+/** The most frequent label among the members; `labelOf` gives one label or several. */
 export function majority(members, labelOf) {
   const counts = new Map();
-  for (const at of members) counts.set(labelOf(at), (counts.get(labelOf(at)) ?? 0) + 1);
+  for (const at of members) {
+    for (const label of [labelOf(at)].flat()) counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? '';
+}
+
+/**
+ * Extended BCubed for one cluster and several labels an item (Amigo, Gonzalo, Artiles and Verdejo 2009, "A comparison
+ * of extrinsic clustering evaluation metrics based on formal constraints", section 5): an item's precision is the
+ * share of its cluster that has a label in common with it; its recall is the mean, over all that share a label with
+ * it, of 1 / (number of shared labels) where the cluster is the same, else 0. An item counts among its own. `cover`:
+ * share of the items that bear the most frequent label of their cluster, purity for several labels. An item without
+ * a cluster (-1) is a cluster of its own.
+ */
+export function multiLabelAgreement(clusters, labelSets) {
+  const owns = labelSets.map((labels) => new Set(labels));
+  let precision = 0;
+  let recall = 0;
+  for (let i = 0; i < owns.length; i++) {
+    let mates = 0;
+    let alike = 0;
+    let sharing = 0;
+    let found = 0;
+    for (let j = 0; j < owns.length; j++) {
+      const isMate = i === j || (clusters[i] >= 0 && clusters[i] === clusters[j]);
+      let common = 0;
+      for (const label of owns[i]) if (owns[j].has(label)) common++;
+      if (isMate) mates++;
+      if (isMate && common > 0) alike++;
+      if (common > 0) sharing++;
+      if (isMate && common > 0) found += 1 / common;
+    }
+    precision += alike / mates;
+    recall += found / sharing;
+  }
+  precision /= owns.length;
+  recall /= owns.length;
+  const members = new Map();
+  for (const at of owns.keys()) {
+    const cluster = clusters[at] < 0 ? `alone ${at}` : clusters[at];
+    members.set(cluster, [...(members.get(cluster) ?? []), at]);
+  }
+  let covered = 0;
+  for (const own of members.values()) {
+    const label = majority(own, (at) => labelSets[at]);
+    covered += own.filter((at) => owns[at].has(label)).length;
+  }
+  return {
+    precision,
+    recall,
+    f1: (2 * precision * recall) / (precision + recall),
+    cover: covered / owns.length,
+  };
 }
 
 /** Share of clusters whose title or first five keywords share a word stem (Snowball) with the majority label. */

@@ -10,6 +10,8 @@ export const LABELLED_SETS = [
   { name: 'llm_scenarios_autoj', isTopical: false },
   { name: 'intent_trec', isTopical: false },
 ];
+/** Several labels a prompt: measures of one label do not apply. */
+export const MULTI_LABEL_SET = 'intent_nlupp_multilabel';
 /** Labels that mean "none of these". */
 const NO_LABELS = new Set(['oos', 'default', 'rejecting']);
 

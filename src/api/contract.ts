@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hold } from './contract-rankings.ts';
 
 /*
  * Every endpoint of Tallyrank's own API: what it takes, what it answers. The OpenAPI document is made from
@@ -197,15 +198,23 @@ export const rankingsAnswer = z.object({
   best: rankedModel.nullable(),
   alternatives: z.array(rankedModel),
   version: z.string().nullable(),
+  liveRequestCount: z.number().describe('Requests counted here that the published version does not have yet'),
+  hold: hold.nullable().describe('The version that refreshes do not replace; null in the usual case'),
+  redirectedFrom: z.string().nullable().describe('The slug that was asked for, when it is another one now'),
   note: z.string().nullable(),
 });
 
 export const allRankingsAnswer = z.looseObject({
   version: z.string().nullable(),
+  liveRequestCount: z.number(),
+  hold: hold.nullable(),
   rankings: z.array(rankingsAnswer),
 });
 
-export const refreshAnswer = z.looseObject({ version: z.string().nullable() });
+export const refreshAnswer = z.looseObject({
+  version: z.string(),
+  hold: hold.nullable().describe('Not null: nothing was published, because this version is held'),
+});
 
 export const compareAnswer = z.looseObject({
   useCase: z.string(),

@@ -2,7 +2,9 @@ import type { EventBus } from '../core/events.ts';
 import type { ModelCatalog } from '../core/model-catalog.ts';
 import type { PriceBook } from '../core/price-book.ts';
 import type { UseCaseAnalyzer } from '../discovery/use-case-analyzer.ts';
-import type { ModelRanker, RefreshAnswer } from '../ranking/model-ranker.ts';
+import type { Judge, JudgeTask } from '../evaluation/judge.ts';
+import type { ModelRanker } from '../ranking/model-ranker.ts';
+import type { RefreshAnswer } from '../ranking/refresh-answer.ts';
 import type { Exploration } from '../routing/exploration.ts';
 import type { RoutingEngine } from '../routing/routing-engine.ts';
 import type { SnapshotSource } from '../routing/snapshot-holder.ts';
@@ -26,6 +28,7 @@ export interface ApiDeps {
   readonly tracker: UsageTracker;
   readonly analyzer: UseCaseAnalyzer;
   readonly ranker: ModelRanker;
+  readonly judge: Judge;
   readonly router: RoutingEngine;
   readonly exploration: Exploration;
   readonly snapshots: SnapshotSource;
@@ -37,5 +40,8 @@ export interface ApiDeps {
   catalog(): ModelCatalog;
   providerHealth(): readonly ProviderState[];
   startAnalysis(timeframe: string | undefined): Job;
+  startJudging(task: Omit<JudgeTask, 'signal' | 'onProgress'>): Job;
   refreshRankings(): Promise<RefreshAnswer>;
+  /** Uses at once what was published, and not only at the next poll. */
+  followRankings(): Promise<void>;
 }

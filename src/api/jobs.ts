@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
 
-export type JobKind = 'analyze' | 'rank' | 'edit';
+export type JobKind = 'analyze' | 'rank' | 'edit' | 'judge';
 
 export interface Job {
   readonly id: string;

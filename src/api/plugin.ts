@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { mountFeedback } from './feedback.ts';
+import { mountJudge } from './judge.ts';
 import { mountLive } from './live.ts';
 import { mountModels } from './models.ts';
 import { mountPage } from './page.ts';
+import { mountRankingVersions } from './ranking-versions.ts';
 import { mountRankings } from './rankings.ts';
 import { mountRequests } from './requests.ts';
 import { mountRouting } from './routing.ts';
@@ -26,7 +28,9 @@ export async function apiPlugin(
   mountUseCaseEdits(api, deps);
   mountAnalysis(api, deps);
   mountTrends(api, deps);
+  mountRankingVersions(api, deps);
   mountRankings(api, deps);
+  mountJudge(api, deps);
   mountRequests(api, deps);
   mountFeedback(api, deps);
   mountRouting(api, deps);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { analyzeAndRank, writeAssignments } from '../workbench.ts';
 import type { CommandContext, GlobalOptions } from './context.ts';
 import { withWorkbench } from './context.ts';
-import { percent, table } from './output.ts';
+import { dollars, percent, table } from './output.ts';
 
 interface AnalyzeOptions extends GlobalOptions {
   readonly timeframe?: string;
@@ -50,15 +50,51 @@ function patternsText({ categories, routingPatterns, drift, report }: Patterns):
     category.keywords.slice(0, 5).join(', '),
     (category.examplePrompts[0] ?? '').replace(/\s+/g, ' ').slice(0, 60),
   ]);
-  const findings = routingPatterns.inefficiencies.map(
-    ({ message, suggestion }) => `  ${message}\n    ${suggestion}`,
-  );
+  const findings = routingPatterns.inefficiencies;
   return [
     table(['use case', 'requests', 'share', 'keywords', 'example'], rows),
     ...(report.note === null ? [] : ['', report.note]),
     ...driftLines(drift),
-    ...(findings.length === 0 ? [] : ['', 'Inefficiencies', ...findings]),
+    ...(findings.length === 0 ? [] : ['', INEFFICIENCIES_HEAD, ...findings.map(findingText)]),
   ].join('\n');
+}
+
+const INEFFICIENCIES_HEAD =
+  'Inefficiencies: what could have been saved (they overlap; --json has the query behind each)';
+
+type Finding = Patterns['routingPatterns']['inefficiencies'][number];
+
+/** The money first, as wide as most of it is; then why the cheaper model is not worse, where that is the point. */
+function findingText({ message, suggestion, wastedUsd, wastedInterval, comparison }: Finding): string {
+  const money = dollars(wastedUsd);
+  const isEstimate = wastedInterval !== null && wastedInterval[0] !== wastedInterval[1];
+  const range = isEstimate ? ` (${wastedInterval.map(dollars).join(' to ')})` : '';
+  return [
+    `  ${(money + range).padStart(7)}  ${message}`,
+    `           ${suggestion}`,
+    ...(comparison === null ? [] : [`           ${comparisonText(comparison)}`]),
+  ].join('\n');
+}
+
+function comparisonText({
+  modelId,
+  success,
+  quality,
+  margin,
+  isRecordElsewhere,
+}: NonNullable<Finding['comparison']>): string {
+  const where = isRecordElsewhere ? ', by its record in other use cases' : '';
+  const rated = quality === null ? '' : `, rating ${points(quality)}`;
+  const most = `not worse by more than ${Math.round(100 * margin)} points`;
+  return `${modelId} is ${most}${where}: success ${points(success)}${rated}`;
+}
+
+/** "-0.3 points (-2.1 to +1.4, n 200)" */
+function points({ value, interval, sampleCount }: NonNullable<Finding['failureRate']>): string {
+  const [point, low, high] = [value, ...interval].map(
+    (share) => `${share < 0 ? '' : '+'}${(100 * share).toFixed(1)}`,
+  );
+  return `${point} points (${low} to ${high}, n ${sampleCount})`;
 }
 
 /** Use cases named for a shift of the whole mix. */

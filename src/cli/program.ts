@@ -4,7 +4,9 @@ import { addAnalyze } from './analyze.ts';
 import { addConfig } from './config.ts';
 import type { CommandContext } from './context.ts';
 import { addImport } from './import.ts';
+import { addJudge } from './judge.ts';
 import { addRank } from './rank.ts';
+import { addRankings } from './rankings.ts';
 import { addSavings } from './savings.ts';
 import { addStart } from './start.ts';
 import { addUseCases } from './use-cases.ts';
@@ -21,6 +23,8 @@ export function buildProgram(context: CommandContext): Command {
   addAnalyze(program, context);
   addUseCases(program, context);
   addRank(program, context);
+  addRankings(program, context);
+  addJudge(program, context);
   addSavings(program, context);
   addConfig(program, context);
   for (const command of [program, ...leafCommands(program)]) {

@@ -80,6 +80,35 @@ const embedder = z
     if (kind !== 'distilled' && model === undefined) isMissing('model');
   });
 
+/** Settings of one use case; see `UseCaseSettings` of core/policy.ts. */
+const useCasePolicy = z
+  .strictObject({
+    weights: z
+      .strictObject({
+        success: share.describe('Weight of the success part'),
+        speed: share.describe('Weight of the speed part'),
+        cost: share.describe('Weight of the cost part'),
+        quality: share.describe('Weight of the quality part'),
+      })
+      .refine(
+        ({ success, speed, cost, quality }) => Math.abs(success + speed + cost + quality - 1) < 1e-6,
+        'must add up to 1',
+      ),
+    successMargin: share.describe('How far below the best a candidate of auto may lie in success'),
+    qualityMargin: share.describe('The same for quality'),
+    certainty: z
+      .number()
+      .min(0.5)
+      .max(0.999)
+      .describe('Probability with which it must lie within the margins'),
+    evidenceMin: z.int().min(1).max(1_000_000).describe('Requests here before a model is more than explored'),
+    latencyMaxMs: z.int().min(1).describe('Models whose 95th percentile lies above are no candidates'),
+    costMaxUsd: z.number().min(0).describe('Models whose mean cost per request lies above are no candidates'),
+    speedHalfMs: z.int().min(1).describe('Latency that is worth half of the speed part'),
+    costHalfUsd: z.number().positive().describe('Cost per request that is worth half of the cost part'),
+  })
+  .partial();
+
 const useCaseRule = z
   .strictObject({
     name: z.string().min(1).max(80).describe('Name of the rule'),
@@ -163,6 +192,14 @@ export const configSchema = z.strictObject({
         .max(86_400)
         .default(60)
         .describe('Seconds between refreshes of the rankings while requests come in'),
+      halfLife: timeframe
+        .nullable()
+        .default('14 days')
+        .describe('Age at which evidence counts half; null: all counts alike'),
+      useCases: z
+        .record(z.string(), useCasePolicy)
+        .default({})
+        .describe('Weights, margins and ceilings by use case; "*" for those that are not named'),
     })
     .prefault({}),
   discovery: z
@@ -180,6 +217,41 @@ export const configSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe('Chat model that words the names of use cases, from redacted samples; null: keywords do'),
+    })
+    .prefault({}),
+  judge: z
+    .strictObject({
+      model: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('Chat model that scores a sample of answers; null: nobody judges'),
+      schedule: z
+        .string()
+        .nullable()
+        .default('30 3 * * *')
+        .describe('Cron pattern of the judging, UTC; null: on demand only'),
+      timeframe: timeframe.default('7 days').describe('Window of the answers that are judged'),
+      samplesPerDay: z
+        .number()
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(50)
+        .describe('Answers scored and pairs compared on one day (UTC), at most'),
+      budgetUsdPerDay: z
+        .number()
+        .min(0)
+        .default(0.5)
+        .describe('Dollars for judging on one day (UTC), at most; holds models whose price is known'),
+      pairShare: share
+        .default(0.2)
+        .describe('Share of the samples that compare two answers to the same prompt, 0..1'),
+      judgesItself: z
+        .boolean()
+        .default(false)
+        .describe('Also judges answers of the same model; models prefer their own'),
     })
     .prefault({}),
   useCaseRules: z
