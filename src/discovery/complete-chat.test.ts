@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
-import { completeChat, completionChoiceOf } from './complete-chat.ts';
+import { askChat, completeChat, completionChoiceOf } from './complete-chat.ts';
 
 let server: Server | null = null;
 let asked: { url: string | undefined; headers: object; body: object } | null = null;
@@ -47,6 +47,42 @@ describe('completeChat', () => {
     await expect(ask(refused)).rejects.toMatchObject({ code: 'upstream_failed' });
     server?.close();
     await expect(ask(await serve({ message: {} }))).rejects.toMatchObject({ code: 'upstream_malformed' });
+  });
+});
+
+describe('askChat', () => {
+  it.each([
+    ['ollama', { message: { content: 'yes' }, prompt_eval_count: 12, eval_count: 3 }],
+    [
+      'openai',
+      { choices: [{ message: { content: 'yes' } }], usage: { prompt_tokens: 12, completion_tokens: 3 } },
+    ],
+    ['anthropic', { content: [{ text: 'yes' }], usage: { input_tokens: 12, output_tokens: 3 } }],
+  ] as const)('says what %s counted', async (kind, answer) => {
+    const choice = { kind, baseUrl: await serve(answer), model: 'm' };
+    expect(await askChat(choice, 'x', { signal, temperature: 0 })).toEqual({
+      text: 'yes',
+      promptTokens: 12,
+      completionTokens: 3,
+    });
+    const { temperature, options } = (asked?.body ?? {}) as Record<string, unknown>;
+    expect(temperature ?? (options as { temperature: number }).temperature).toBe(0);
+  });
+
+  it('leaves the temperature to the server unless it is asked for, and counts nothing that is not said', async () => {
+    const baseUrl = await serve({ choices: [{ message: { content: 'yes' } }], usage: { prompt_tokens: -1 } });
+    expect(await askChat({ kind: 'openai', baseUrl, model: 'm' }, 'x', { signal })).toMatchObject({
+      promptTokens: null,
+      completionTokens: null,
+    });
+    expect(asked?.body).not.toHaveProperty('temperature');
+  });
+
+  it('says the status of a refusal', async () => {
+    const baseUrl = await serve({ error: 'no' }, 400);
+    await expect(askChat({ kind: 'openai', baseUrl, model: 'm' }, 'x', { signal })).rejects.toMatchObject({
+      statusCode: 400,
+    });
   });
 });
 

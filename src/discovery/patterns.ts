@@ -19,6 +19,8 @@ import { redact } from './redact.ts';
 export interface UseCaseCategory {
   readonly categoryName: string;
   readonly categorySlug: string;
+  /** What is asked, in a sentence or two; null where its words may not be shown. */
+  readonly description: string | null;
   /** Requests of the window. */
   readonly sampleCount: number;
   readonly distinctPromptCount: number;
@@ -118,12 +120,13 @@ export async function readAnalysis(
 /** Without a run, the examples come from the window's prompts by keywords; the same ones may be shown. */
 async function starterUseCases(db: Database, window: Timeframe): Promise<UseCase[]> {
   const sample = { ...window, limit: KEYWORD_SAMPLE_MAX };
-  const [prompts, users, { userCount }] = await Promise.all([
+  const [useCases, prompts, users, { userCount }] = await Promise.all([
+    readUseCasesOfRun(db, STARTER_RUN_ID),
     readDistinctPrompts(db, sample),
     readPromptUsers(db, sample),
     countPrompts(db, window),
   ]);
-  const { useCases, classifier } = starterSnapshot();
+  const { classifier } = starterSnapshot();
   const members = new Map<string, DistinctPrompt[]>();
   for (const prompt of prompts) {
     const { useCase } = classifier.classify(classifiedText(prompt));
@@ -169,6 +172,7 @@ function toCategories(
       return {
         categoryName: useCase.name,
         categorySlug: useCase.slug,
+        description: useCase.description ?? null,
         sampleCount,
         distinctPromptCount: share?.promptCount ?? 0,
         share: total === 0 ? 0 : sampleCount / total,

@@ -1,5 +1,5 @@
 import type { Database } from '../database.ts';
-import type { PromptWindow } from './distinct-prompts.ts';
+import { CLASSIFIED_BY_TEXT, type PromptWindow } from './distinct-prompts.ts';
 
 export interface PromptAssignment {
   readonly promptHash: string;
@@ -44,7 +44,7 @@ FROM assignments FINAL
 WHERE run_id = {runId:String} AND prompt_hash IN (
   SELECT prompt_hash
   FROM usage_log
-  WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
+  WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND ${CLASSIFIED_BY_TEXT}
   GROUP BY prompt_hash
   ORDER BY cityHash64(prompt_hash)
   LIMIT {limit:UInt32}
@@ -76,7 +76,7 @@ const USERS_SQL = `
 SELECT prompt_hash AS promptHash, arrayMap(id -> toString(id), groupUniqArray(8)(cityHash64(user_id))) AS users
 FROM usage_log
 WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
-  AND usage_log.prompt != '' AND user_id != ''
+  AND ${CLASSIFIED_BY_TEXT} AND user_id != ''
 GROUP BY prompt_hash
 ORDER BY cityHash64(prompt_hash)
 LIMIT {limit:UInt32}`;

@@ -22,13 +22,16 @@ export interface PromptTotals {
   readonly userCount: number;
 }
 
+/** Rows that a text decides: what a hand-written rule gave its use case makes none of its own beside it. */
+export const CLASSIFIED_BY_TEXT = "usage_log.prompt != '' AND use_case_rule = ''";
+
 const TOTALS_SQL = `
 SELECT
   count() AS requestCount,
   uniqExact(prompt_hash) AS distinctCount,
   uniqExactIf(user_id, user_id != '') AS userCount
 FROM usage_log
-WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND prompt != ''`;
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND ${CLASSIFIED_BY_TEXT}`;
 
 /** How many requests with a text lie in the window, and how many texts and users? Reads the log. */
 export async function countPrompts(db: Database, { from, to, signal }: PromptWindow): Promise<PromptTotals> {
@@ -56,11 +59,11 @@ SELECT
   count() AS requestCount,
   uniqIf(user_id, user_id != '') AS userCount
 FROM usage_log
-WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND ${CLASSIFIED_BY_TEXT}
   AND prompt_hash IN (
     SELECT prompt_hash
     FROM usage_log
-    WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
+    WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND ${CLASSIFIED_BY_TEXT}
     GROUP BY prompt_hash
     ORDER BY cityHash64(prompt_hash)
     LIMIT {limit:UInt32}
@@ -89,7 +92,7 @@ SELECT
   count() AS requestCount,
   uniqIf(user_id, user_id != '') AS userCount
 FROM usage_log
-WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND usage_log.prompt != ''
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND ${CLASSIFIED_BY_TEXT}
   AND cityHash64(prompt_hash) % {parts:UInt32} = {part:UInt32}
 GROUP BY prompt_hash`;
 

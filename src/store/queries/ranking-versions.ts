@@ -1,4 +1,3 @@
-import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
 import { putOperatorSetting } from './operator-settings.ts';
 
@@ -76,17 +75,16 @@ SELECT
   use_case_count AS useCaseCount,
   request_count AS requestCount
 FROM snapshots FINAL
-WHERE {to:String} = '' OR created_at <= toDateTime64({to:String}, 3, 'UTC')
+WHERE toUnixTimestamp64Milli(created_at) <= {toMs:Int64}
 ORDER BY version DESC
 LIMIT {limit:UInt32}`;
 
-/** Which versions are kept? Newest first, those published after `to` left out. Reads `snapshots` without the bodies. */
+/** Which versions are kept? Newest first, those published after `toMs` (milliseconds since 1970) left out. Reads `snapshots` without the bodies. */
 export async function readRankingVersions(
   db: Database,
-  { to, limit }: { readonly to?: Date; readonly limit: number },
+  { toMs = Number.MAX_SAFE_INTEGER, limit }: { readonly toMs?: number; readonly limit: number },
 ): Promise<RankingVersion[]> {
-  const until = to === undefined ? '' : storedMoment(to.getTime());
-  const rows = await db.query<RankingVersion>(VERSIONS_SQL, { to: until, limit });
+  const rows = await db.query<RankingVersion>(VERSIONS_SQL, { toMs, limit });
   return rows.map((row) => ({
     ...row,
     createdAtMs: Number(row.createdAtMs),
