@@ -54,9 +54,34 @@ function patternsText({ categories, routingPatterns, drift, report }: Patterns):
   return [
     table(['use case', 'requests', 'share', 'keywords', 'example'], rows),
     ...(report.note === null ? [] : ['', report.note]),
+    ...runLines(report),
     ...driftLines(drift),
     ...(findings.length === 0 ? [] : ['', INEFFICIENCIES_HEAD, ...findings.map(findingText)]),
   ].join('\n');
+}
+
+/** How the run came to it; nothing before the first. */
+function runLines({
+  embedderReason,
+  clusteredCount,
+  useCaseCount,
+  modularityCurve,
+  repeats,
+}: Patterns['report']): string[] {
+  if (embedderReason === undefined) return [];
+  const tried = modularityCurve?.map(({ clusterCount }) => clusterCount) ?? [];
+  const range =
+    tried.length === 0 ? '' : `, chosen by modularity among ${Math.min(...tried)} to ${Math.max(...tried)}`;
+  const templates = repeats?.templates.length ?? 0;
+  const scheduled = repeats?.scheduled.length ?? 0;
+  return [
+    '',
+    `${useCaseCount} use cases of ${clusteredCount} clustered prompts${range} (the curve: --json, report.modularityCurve).`,
+    embedderReason,
+    ...(templates + scheduled === 0
+      ? []
+      : [`Programs ask too: ${templates} templates and ${scheduled} scheduled prompts (report.repeats).`]),
+  ];
 }
 
 const INEFFICIENCIES_HEAD =

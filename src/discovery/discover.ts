@@ -1,7 +1,9 @@
+import type { PromptClassifier } from '../core/classifier.ts';
+import type { LinearClassifier } from '../core/linear-classifier.ts';
 import { classifiedText } from '../core/prompt-text.ts';
 import { StarterClassifier } from '../core/starter-taxonomy.ts';
 import { OTHER_USE_CASE } from '../core/use-case.ts';
-import { createRandom } from '../stats/random.ts';
+import { createRandom, type Random } from '../stats/random.ts';
 import type { DiscoveryRun, StoredUseCase } from '../store/queries/discovery-runs.ts';
 import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
 import type { FoundUseCase } from '../store/queries/found-use-cases.ts';
@@ -32,7 +34,7 @@ import { redact } from './redact.ts';
 import { findTemplates, type Repeats, spreadOverMembers } from './repeats.ts';
 import { reportRepeats } from './repeats-report.ts';
 import type { ScheduledPrompt } from './scheduled-prompts.ts';
-import { trainClassifier } from './train-classifier.ts';
+import { type TrainedClassifier, trainClassifier } from './train-classifier.ts';
 
 /** What a run starts from: the run before, and what the operator did. */
 export interface Past {
@@ -68,7 +70,12 @@ export interface Discovered {
   /** In the order of the clustering's centres. */
   readonly found: readonly FoundUseCase[];
   readonly shown: readonly StoredUseCase[];
+  /** Found slugs of pinned use cases that live on by hand. */
+  readonly kept: ReadonlySet<string>;
   readonly events: readonly IdentityEvent[];
+  /** Gives found slugs. */
+  readonly foundClassifier: PromptClassifier;
+  /** The hot path's, which gives shown ones. */
   readonly classifierBytes: Uint8Array;
   readonly report: Omit<DiscoveryReport, 'requestCount' | 'distinctPromptCount' | 'durationMs'>;
 }
@@ -109,12 +116,7 @@ export async function discover(
   const clustering = { ...clustered, ...spreadOverMembers(repeats, clustered) };
   const labelled = labelPrompts(prompts, texts, clustering, found, edits);
   const shown = describeUseCases(labelled, { ...asked, edits, found });
-  step('training');
-  const examples = labelled.filter(({ shownSlug }) => shownSlug !== OTHER_USE_CASE);
-  const trained = trainClassifier(
-    examples.map(({ text, shownSlug }) => ({ text, useCase: shownSlug })),
-    { random, onEpoch: (done, total) => step('training', done, total) },
-  );
+  const trained = train(labelled, edits, { random, step });
   const classifierBytes = trained.classifier.encode();
   return {
     clustering,
@@ -122,7 +124,9 @@ export async function discover(
     labelled,
     found,
     shown,
+    kept: matched.kept,
     events: named.events,
+    foundClassifier: trained.foundClassifier,
     classifierBytes,
     report: {
       embedder: vectors.embedder.id,
@@ -133,7 +137,7 @@ export async function discover(
       clusteredCount: repeats.clustered.length,
       repeats: reportRepeats(repeats, asked),
       useCaseCount: shown.filter(({ slug }) => slug !== OTHER_USE_CASE).length,
-      otherShare: 1 - examples.length / prompts.length,
+      otherShare: labelled.filter(({ shownSlug }) => shownSlug === OTHER_USE_CASE).length / prompts.length,
       modularityCurve: clustering.curve,
       classifierAccuracy: trained.accuracy,
       classifierBytes: classifierBytes.length,
@@ -145,6 +149,33 @@ export async function discover(
       note: null,
     },
   };
+}
+
+/**
+ * The classifier of what was found, and from it that of what is shown: renaming and merging rename its classes. What
+ * an operator split by words is learnt anew.
+ */
+function train(
+  labelled: readonly LabelledPrompt[],
+  edits: OperatorEdits,
+  { random, step }: { readonly random: Random; readonly step: Step },
+): { classifier: LinearClassifier; foundClassifier: LinearClassifier; accuracy: number | null } {
+  step('training');
+  const trainOn = (slugOf: (prompt: LabelledPrompt) => string): TrainedClassifier =>
+    trainClassifier(
+      labelled.flatMap((prompt) => {
+        const useCase = slugOf(prompt);
+        return useCase === OTHER_USE_CASE ? [] : [{ text: prompt.text, useCase }];
+      }),
+      { random, onEpoch: (done, total) => step('training', done, total) },
+    );
+  const found = trainOn(({ foundSlug }) => foundSlug);
+  if (edits.splits.length === 0) {
+    const classifier = found.classifier.withUseCases((slug) => edits.movedSlug(slug));
+    return { classifier, foundClassifier: found.classifier, accuracy: found.accuracy };
+  }
+  const shown = trainOn(({ shownSlug }) => shownSlug);
+  return { ...shown, foundClassifier: found.classifier };
 }
 
 /** Clusters the prompts that count, and finds out which use cases of the run before they continue. */

@@ -130,11 +130,13 @@ export interface IdentityEvent {
   readonly toSlugs: readonly string[];
   /**
    * Merge: share of the vanished one's known prompts that went over. Split: share of the new one's known prompts
-   * that came from there. Birth and death: the largest such share, which was too small. null: nothing was known.
+   * that came from there. Birth and death: the largest such share, which was too small. null: next to nothing was known.
    */
   readonly share: number | null;
 }
 
+/** Fewer prompts known to both runs are chance: a stray answer of the classifier, mostly. */
+const KNOWN_WEIGHT_MIN = 3;
 /** Prompts that went the same way make a merge or a split from this share on. */
 const MOVED_SHARE_MIN = 0.5;
 
@@ -182,7 +184,7 @@ export function identityEvents(
 
 function largestShare(weights: readonly number[]): [at: number, share: number | null] {
   const sum = weights.reduce((all, weight) => all + weight, 0);
-  if (sum === 0) return [-1, null];
+  if (sum < KNOWN_WEIGHT_MIN) return [-1, null];
   const most = Math.max(...weights);
   return [weights.indexOf(most), most / sum];
 }

@@ -119,7 +119,7 @@ async function runSteps(options: PipelineOptions): Promise<DiscoveryRun | null> 
   };
   await writeDiscoveryRun(db, run, clock());
   try {
-    await writeRun(run, found, past, { db, vectors, clock, signal, onProgress }, step);
+    await writeRun(run, found, past, { db, clock, signal, onProgress }, step);
     const report = {
       ...found.report,
       requestCount: totals.requestCount,

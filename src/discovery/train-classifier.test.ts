@@ -39,8 +39,18 @@ describe('trainClassifier', () => {
     );
   });
 
+  it('judges a small log by its thirds, and is less sure of what it never saw', () => {
+    const few = examples(1).slice(0, 60);
+    const { classifier, accuracy, heldOutCount } = trainClassifier(few, { random: createRandom(1) });
+    expect(heldOutCount).toBe(few.length);
+    expect(accuracy).toBeGreaterThan(0.8);
+    const [known, unknown] = [classifier.classify('cats'), classifier.classify('zzyzx qwfp')];
+    expect(known.useCase).toBe('pets');
+    expect(known.confidence).toBeGreaterThan((unknown.confidence ?? 1) + 0.2);
+  });
+
   it('claims no accuracy when there is too little to hold out', () => {
-    const { classifier, accuracy } = trainClassifier(examples(1).slice(0, 60), { random: createRandom(3) });
+    const { classifier, accuracy } = trainClassifier(examples(1).slice(0, 24), { random: createRandom(1) });
     expect(accuracy).toBeNull();
     expect(classifier.classify('cats').useCase).toBe('pets');
   });

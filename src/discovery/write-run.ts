@@ -1,24 +1,21 @@
+import type { PromptClassifier } from '../core/classifier.ts';
 import type { Progress } from '../core/log.ts';
 import { classifiedText } from '../core/prompt-text.ts';
-import { OTHER_USE_CASE } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
 import { type PromptAssignment, streamAssignments, writeAssignments } from '../store/queries/assignments.ts';
 import { type DiscoveryRun, writeClassifier, writeUseCases } from '../store/queries/discovery-runs.ts';
 import { countPrompts, readPromptParts } from '../store/queries/distinct-prompts.ts';
-import { type FoundUseCase, writeFoundUseCases } from '../store/queries/found-use-cases.ts';
+import { writeFoundUseCases } from '../store/queries/found-use-cases.ts';
 import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
 import { rebuildRollups } from '../store/rollups.ts';
-import { type Clustering, nearestCluster } from './cluster-prompts.ts';
 import type { Discovered } from './discover.ts';
 import type { Step } from './discovery-run.ts';
 
-import type { PromptVectors } from './embedders/stored.ts';
 import type { PreviousRun } from './identity-step.ts';
 import type { OperatorEdits } from './operator-edits.ts';
 
 export interface WriteRunOptions {
   readonly db: Database;
-  readonly vectors: PromptVectors;
   readonly clock: () => number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
@@ -51,18 +48,20 @@ export async function writeRun(
 type Known = Pick<PromptAssignment, 'foundUseCase' | 'confidence'>;
 
 /**
- * The prompts of the sample, which was clustered in a finer space than that of the centres; and where centres are
- * continued, those of the run before, because a prompt keeps its use case.
+ * The prompts of the sample; and where centres are continued, those of the run before, because a prompt keeps its use
+ * case. So do those of pinned use cases always: nobody may have asked in them, so that nothing learnt them.
  */
 async function knownPrompts(
   db: Database,
-  { labelled, found, isContinued }: Discovered,
+  { labelled, found, isContinued, kept }: Discovered,
   previous: PreviousRun | null,
 ): Promise<Map<string, Known>> {
   const known = new Map<string, Known>();
-  if (isContinued && previous !== null) {
-    // One string per use case, not one per prompt.
-    const slugs = new Map(found.map(({ slug }) => [slug, slug]));
+  // One string per use case, not one per prompt.
+  const slugs = new Map(
+    found.filter(({ slug }) => isContinued || kept.has(slug)).map(({ slug }) => [slug, slug]),
+  );
+  if (slugs.size > 0 && previous !== null) {
     for await (const rows of streamAssignments(db, previous.runId)) {
       for (const { promptHash, foundUseCase, confidence } of rows) {
         const slug = slugs.get(foundUseCase);
@@ -76,46 +75,36 @@ async function knownPrompts(
   return known;
 }
 
+function classified(classifier: PromptClassifier, text: string): Known {
+  const { useCase, confidence } = classifier.classify(text);
+  return { foundUseCase: useCase, confidence };
+}
+
 /** Every distinct prompt of the log, also those before the window: the roll-ups are rebuilt for all of it. */
 async function assignEverything(
   run: {
-    readonly found: readonly FoundUseCase[];
-    readonly clustering: Clustering;
+    readonly foundClassifier: PromptClassifier;
     readonly edits: OperatorEdits;
     readonly runId: string;
     readonly known: ReadonlyMap<string, Known>;
   },
-  { db, vectors: source, signal, clock }: WriteRunOptions,
+  { db, signal, clock }: WriteRunOptions,
   step: Step,
 ): Promise<void> {
-  const { found, clustering, edits, runId, known } = run;
+  const { foundClassifier, edits, runId, known } = run;
   // A minute ahead: clocks of several gateways differ.
   const everything = { from: new Date(0), to: new Date(clock() + 60_000), signal };
   const { distinctCount } = await countPrompts(db, everything);
   let assignedCount = 0;
   for await (const part of readPromptParts(db, { ...everything, distinctCount })) {
-    const prompts = part.map((prompt) => ({ promptHash: prompt.promptHash, text: classifiedText(prompt) }));
-    const unknown = prompts.filter(({ promptHash }) => !known.has(promptHash));
-    const vectors = await source.vectorsOf(unknown, {
-      signal,
-      onProgress: (done) => step('assigning', assignedCount + done, distinctCount),
+    step('assigning', assignedCount, distinctCount);
+    const assignments = part.map((prompt): PromptAssignment => {
+      const { promptHash } = prompt;
+      const text = classifiedText(prompt);
+      const { foundUseCase, confidence } = known.get(promptHash) ?? classified(foundClassifier, text);
+      return { promptHash, useCase: edits.shownSlug(foundUseCase, text), foundUseCase, confidence };
     });
-    const placed = new Map(
-      unknown.map(({ promptHash }, at): [string, Known] => {
-        const { label, similarity } = nearestCluster(clustering, vectors[at] ?? new Float32Array(0));
-        const foundUseCase = found[label]?.slug ?? OTHER_USE_CASE;
-        return [promptHash, { foundUseCase, confidence: Math.max(0, similarity) }];
-      }),
-    );
-    await writeAssignments(
-      db,
-      runId,
-      prompts.map(({ promptHash, text }) => {
-        const { foundUseCase, confidence } = known.get(promptHash) ??
-          placed.get(promptHash) ?? { foundUseCase: OTHER_USE_CASE, confidence: null };
-        return { promptHash, useCase: edits.shownSlug(foundUseCase, text), foundUseCase, confidence };
-      }),
-    );
+    await writeAssignments(db, runId, assignments);
     assignedCount += part.length;
   }
 }
