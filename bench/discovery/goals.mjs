@@ -66,7 +66,8 @@ export function printGoals(report) {
   }
 }
 
-const short = (value) => (value >= 10 ? value.toFixed(0) : value.toFixed(3));
+/** Fine enough that a goal missed by a hair shows it. */
+const short = (value) => (value >= 10 ? value.toFixed(0) : value.toFixed(4));
 
 function mean(rows, field) {
   return rows.length === 0 ? null : rows.reduce((sum, row) => sum + row[field], 0) / rows.length;

@@ -21,30 +21,11 @@ import { isLabelled, LABELLED_SETS, MULTI_LABEL_SET, numbered, readRows } from '
 const NAMING_TEXTS_MAX = 400;
 
 export async function measureQuality({ data, setNames, embedders, seeds, isGivenK, showsNames, report }) {
-  const addQuality = report.table(
-    'quality',
-    `Discovered use cases and labels; k ${isGivenK ? 'given' : 'chosen by the program'}`,
-    [
-      ['embedder', 'embedder'],
-      ['set', 'set'],
-      ['seed', 'seed'],
-      ['prompts', 'promptCount'],
-      ['k', 'useCaseCount'],
-      ['labels', 'labelsText'],
-      ['AMI', 'ami', figure],
-      ['ARI', 'ari', figure],
-      ['NMI', 'nmi', figure],
-      ['purity', 'purity', figure],
-      ['spill', 'spill', figure],
-      ['other', 'otherShare', percent],
-      ['names', 'nameRate', percent],
-      ['embedding', 'embedSeconds', seconds],
-      ['clustering', 'clusterSeconds', seconds],
-      ['load', 'load'],
-    ],
-  );
-  const addReference = referenceTable(report);
-  const addStability = stabilityTable(report);
+  const tables = {
+    addQuality: qualityTable(report, isGivenK),
+    addReference: referenceTable(report),
+    addStability: stabilityTable(report),
+  };
   const addMulti = multiLabelTable(report);
   for (const set of LABELLED_SETS.filter(({ name }) => setNames?.includes(name) ?? true)) {
     const rows = readRows(data, set.name)?.filter(isLabelled);
@@ -52,57 +33,58 @@ export async function measureQuality({ data, setNames, embedders, seeds, isGiven
       report.say(`${set.name} is absent, left out`);
       continue;
     }
-    const texts = rows.map(({ text }) => text);
-    const labels = numbered(rows.map(({ label }) => label));
-    const labelCount = new Set(labels).size;
     for (const embedder of embedders) {
-      const { vectors, embedSeconds } = await embedder.vectorsOf(texts);
-      for (const seed of seeds) {
-        const load = loadNow();
-        const startedMs = performance.now();
-        const clustering = await cluster(vectors, embedder, {
-          texts,
-          seed,
-          clusterCount: isGivenK ? labelCount : undefined,
-        });
-        const clusterSeconds = (performance.now() - startedMs) / 1000;
-        const named = nameFound(clustering, texts, (at) => rows[at].label);
-        addQuality({
-          embedder: embedder.id,
-          isDefault: embedder.isDefault ?? false,
-          set: set.name,
-          seed,
-          promptCount: texts.length,
-          useCaseCount: clustering.centroids.count,
-          labelCount,
-          labelsText: `${labelCount}${set.isTopical ? '' : ' (not topics)'}`,
-          // An unplaced prompt counts like any answer: "other" is one more cluster.
-          ...computeAgreement(clustering.labels, labels),
-          spill: spill(clustering.labels, labels),
-          otherShare: clustering.labels.filter((label) => label < 0).length / labels.length,
-          nameRate: named.quality,
-          embedSeconds,
-          clusterSeconds,
-          load,
-          curve: clustering.curve,
-        });
-        if (showsNames) {
-          for (const line of named.lines) report.say(`    ${line}`);
-          report.say(
-            `    modularity ${clustering.curve.map((p) => `${p.clusterCount}:${figure(p.modularity)}`).join(' ')}`,
-          );
-        }
-      }
-      if (isGivenK) continue;
-      if (embedder.usesSpelling)
-        addReference(reference(vectors, labels, { embedder, set, labelCount, seeds }));
-      if (set.isTopical && embedder.isDefault)
-        addStability(await stability(vectors, texts, { embedder, set, seed: seeds[0] }));
+      await measureSet(embedder, set, { rows, seeds, isGivenK, showsNames, report, ...tables });
     }
   }
   report.printLate();
-  if (setNames?.includes(MULTI_LABEL_SET) ?? true)
+  if (setNames?.includes(MULTI_LABEL_SET) ?? true) {
     await measureMultiLabel({ data, embedders, seeds, addMulti, report });
+  }
+}
+
+async function measureSet(embedder, set, options) {
+  const { rows, seeds, isGivenK, showsNames, report, addQuality, addReference, addStability } = options;
+  const texts = rows.map(({ text }) => text);
+  const labels = numbered(rows.map(({ label }) => label));
+  const labelCount = new Set(labels).size;
+  const { vectors, embedSeconds } = await embedder.vectorsOf(texts);
+  const about = { embedder: embedder.id, isDefault: embedder.isDefault ?? false, set: set.name };
+  for (const seed of seeds) {
+    const load = loadNow();
+    const startedMs = performance.now();
+    const clusterCount = isGivenK ? labelCount : undefined;
+    const clustering = await cluster(vectors, embedder, { texts, seed, clusterCount });
+    const clusterSeconds = (performance.now() - startedMs) / 1000;
+    const named = nameFound(clustering, texts, (at) => rows[at].label);
+    addQuality({
+      ...about,
+      seed,
+      promptCount: texts.length,
+      useCaseCount: clustering.centroids.count,
+      labelCount,
+      labelsText: `${labelCount}${set.isTopical ? '' : ' (not topics)'}`,
+      // An unplaced prompt counts like any answer: "other" is one more cluster.
+      ...computeAgreement(clustering.labels, labels),
+      spill: spill(clustering.labels, labels),
+      otherShare: clustering.labels.filter((label) => label < 0).length / labels.length,
+      nameRate: named.quality,
+      embedSeconds,
+      clusterSeconds,
+      load,
+      curve: clustering.curve,
+    });
+    if (showsNames) for (const line of [...named.lines, curveLine(clustering)]) report.say(`    ${line}`);
+  }
+  if (isGivenK) return;
+  if (embedder.usesSpelling) addReference({ ...about, ...reference(vectors, labels, { labelCount, seeds }) });
+  if (set.isTopical && embedder.isDefault) {
+    addStability({ ...about, ...(await stability(vectors, texts, seeds[0])) });
+  }
+}
+
+function curveLine({ curve }) {
+  return `modularity ${curve.map((point) => `${point.clusterCount}:${figure(point.modularity)}`).join(' ')}`;
 }
 
 function cluster(vectors, { usesSpelling }, { texts, seed, clusterCount }) {
@@ -134,38 +116,58 @@ function nameFound({ centroids, labels, similarities }, texts, labelOf) {
   };
 }
 
+function qualityTable(report, isGivenK) {
+  return report.table(
+    'quality',
+    `Discovered use cases and labels; k ${isGivenK ? 'given' : 'chosen by the program'}`,
+    [
+      ['embedder', 'embedder'],
+      ['set', 'set'],
+      ['seed', 'seed'],
+      ['prompts', 'promptCount'],
+      ['k', 'useCaseCount'],
+      ['labels', 'labelsText'],
+      ['AMI', 'ami', figure],
+      ['ARI', 'ari', figure],
+      ['NMI', 'nmi', figure],
+      ['purity', 'purity', figure],
+      ['spill', 'spill', figure],
+      ['other', 'otherShare', percent],
+      ['names', 'nameRate', percent],
+      ['embedding', 'embedSeconds', seconds],
+      ['clustering', 'clusterSeconds', seconds],
+      ['load', 'load'],
+    ],
+  );
+}
+
 function referenceTable(report) {
-  return report.table('reference', 'For comparison: spherical k-means on the bare vectors, k given', [
-    ['embedder', 'embedder'],
-    ['set', 'set'],
-    ['seeds', 'seedsText'],
-    ['prompts', 'promptCount'],
-    ['k', 'labelCount'],
-    ['AMI', 'ami', figure],
-    ['NMI', 'nmi', figure],
-  ], { isLate: true });
+  return report.table(
+    'reference',
+    'For comparison: spherical k-means on the bare vectors, k given',
+    [
+      ['embedder', 'embedder'],
+      ['set', 'set'],
+      ['seeds', 'seedsText'],
+      ['prompts', 'promptCount'],
+      ['k', 'labelCount'],
+      ['AMI', 'ami', figure],
+      ['NMI', 'nmi', figure],
+    ],
+    { isLate: true },
+  );
 }
 
 /** What the vectors alone give: means over the seeds. */
-function reference(vectors, labels, { embedder, set, labelCount, seeds }) {
+function reference(vectors, labels, { labelCount, seeds }) {
   const unit = toUnitVectors(vectors);
-  const found = seeds.map((seed) =>
-    computeAgreement(
-      sphericalKMeans(unit, { clusterCount: labelCount, random: createRandom(seed) }).labels,
-      labels,
-    ),
-  );
+  const found = seeds.map((seed) => {
+    const random = createRandom(seed);
+    return computeAgreement(sphericalKMeans(unit, { clusterCount: labelCount, random }).labels, labels);
+  });
   const mean = (field) => found.reduce((sum, one) => sum + one[field], 0) / found.length;
-  return {
-    embedder: embedder.id,
-    isDefault: embedder.isDefault ?? false,
-    set: set.name,
-    seedsText: seeds.join(', '),
-    promptCount: labels.length,
-    labelCount,
-    ami: mean('ami'),
-    nmi: mean('nmi'),
-  };
+  const seedsText = seeds.join(', ');
+  return { seedsText, promptCount: labels.length, labelCount, ami: mean('ami'), nmi: mean('nmi') };
 }
 
 function stabilityTable(report) {
@@ -181,15 +183,15 @@ function stabilityTable(report) {
       ['AMI', 'halvesAmi', figure],
       ['half, then all', 'growthShare', percent],
       ['AMI', 'growthAmi', figure],
-    ], { isLate: true });
+    ],
+    { isLate: true },
+  );
 }
 
-async function stability(vectors, texts, { embedder, set, seed }) {
+async function stability(vectors, texts, seed) {
   const halves = await halvesStability(vectors, texts, seed);
   const growth = await growthStability(vectors, texts, seed);
   return {
-    embedder: embedder.id,
-    set: set.name,
     seed,
     promptCount: texts.length,
     halvesShare: halves.share,

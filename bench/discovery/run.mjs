@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureClassifier } from './classifier.mjs';
-import { defaultEmbedder, openEmbedders } from './embedders.mjs';
+import { defaultEmbedder, EMBEDDER_KINDS, openEmbedders } from './embedders.mjs';
 import { printGoals } from './goals.mjs';
 import { measureQuality } from './quality.mjs';
 import { loadNow, Report } from './report.mjs';
@@ -30,7 +30,7 @@ const { values: options } = parseArgs({
     seeds: { type: 'string', default: '1' },
     sets: { type: 'string' },
     only: { type: 'string', default: PARTS.join(',') },
-    embedders: { type: 'string', default: 'distilled,no-spelling,characters,http' },
+    embedders: { type: 'string', default: EMBEDDER_KINDS.join(',') },
     'embeddings-url': { type: 'string' },
     'embeddings-model': { type: 'string', default: 'all-minilm' },
     cache: { type: 'string', default: join(tmpdir(), 'tallyrank-bench') },
@@ -89,12 +89,16 @@ if (parts.includes('scale')) {
 printGoals(report);
 report.end();
 
-function faultOf({ data: folder, seeds: count, counts }, wanted) {
+function faultOf({ data: folder, seeds: count, counts, embedders }, wanted) {
   if (folder === undefined) return 'Say where the labelled sets are: --data FOLDER';
   if (!existsSync(folder))
     return `There is no folder ${folder}: --data wants the one with the labelled sets.`;
   const unknown = wanted.filter((part) => !PARTS.includes(part));
   if (unknown.length > 0) return `--only takes ${PARTS.join(', ')}; it does not know ${unknown.join(', ')}.`;
+  const strangers = embedders.split(',').filter((kind) => !EMBEDDER_KINDS.includes(kind));
+  if (strangers.length > 0) {
+    return `--embedders takes ${EMBEDDER_KINDS.join(', ')}; it does not know ${strangers.join(', ')}.`;
+  }
   if (!(Number(count) >= 1)) return '--seeds takes a number of seeds, at least 1.';
   if (!counts.split(',').every((one) => Number(one) >= 1)) return '--counts takes numbers of prompts.';
   return null;

@@ -17,7 +17,7 @@ const PURE_SHARE = 0.8;
 const MAIN_SHARE = 0.2;
 /** Windows are [fromDay, toDay): a run for each. `arrives`: a fifth of the intents are asked from day 7 on only, a
  * tenth until day 7 only. `isUnequal`: the k-th intent keeps 1 / sqrt(k) of its prompts, at least 15 %. */
-export const SCENARIOS = [
+const SCENARIOS = [
   {
     name: 'a day later each time (6/7 shared)',
     windows: [7, 8, 9, 10, 11, 12, 13, 14].map((day) => [day - 7, day]),
@@ -65,37 +65,8 @@ export const SCENARIOS = [
 ];
 
 export async function measureWeeks({ data, setNames, scenarios, embedder, seeds, report }) {
-  const add = report.table(
-    'weeks',
-    'Identity over time, through store and discovery: prompts known to a run and the next',
-    [
-      ['set', 'set'],
-      ['windows', 'scenario'],
-      ['seed', 'seed'],
-      ['prompts in a window', 'windowText'],
-      ['runs', 'runCount'],
-      ['keep their slug (worst step)', 'keptText'],
-      ['first to last run', 'firstToLastShare', percent],
-      ['new prompts of old intents under their slug (first run, its own)', 'meaningText'],
-      ['continued', 'continuedText'],
-      ['use cases', 'useCaseText'],
-      ['AMI with labels: last run', 'ami', figure],
-      ['a fresh one', 'freshAmi', figure],
-    ],
-  );
-  const addArrivals = report.table('arrivals', 'Intents that come, and intents that go, half a week a step', [
-    ['set', 'set'],
-    ['seed', 'seed'],
-    ['new intents', 'newCount'],
-    ['with a use case of their own', 'ownCount'],
-    ['the same, fresh clustering', 'freshOwnCount'],
-    ['with a slug that was born', 'bornCount'],
-    ['old slugs mostly new intents now', 'takenCount'],
-    ['new prompts under old slugs', 'oldSlugShare', percent],
-    ['mixed into old intents by a fresh clustering', 'freshMixedShare', percent],
-    ['pure use cases of gone intents', 'goneCount'],
-    ['of them still shown', 'stillShownCount'],
-  ], { isLate: true });
+  const add = weeksTable(report);
+  const addArrivals = arrivalsTable(report);
   for (const set of ['intent_clinc150', 'intent_banking77'].filter(
     (name) => setNames?.includes(name) ?? true,
   )) {
@@ -113,6 +84,48 @@ export async function measureWeeks({ data, setNames, scenarios, embedder, seeds,
     }
   }
   report.printLate();
+}
+
+function weeksTable(report) {
+  return report.table(
+    'weeks',
+    'Identity over time, through store and discovery: prompts known to a run and the next',
+    [
+      ['set', 'set'],
+      ['windows', 'scenario'],
+      ['seed', 'seed'],
+      ['prompts in a window', 'windowText'],
+      ['runs', 'runCount'],
+      ['keep their slug (worst step)', 'keptText'],
+      ['first to last run', 'firstToLastShare', percent],
+      ['new prompts of old intents under their slug (first run, its own)', 'meaningText'],
+      ['continued', 'continuedText'],
+      ['use cases', 'useCaseText'],
+      ['AMI with labels: last run', 'ami', figure],
+      ['a fresh one', 'freshAmi', figure],
+    ],
+  );
+}
+
+function arrivalsTable(report) {
+  return report.table(
+    'arrivals',
+    'Intents that come, and intents that go, half a week a step',
+    [
+      ['set', 'set'],
+      ['seed', 'seed'],
+      ['new intents', 'newCount'],
+      ['with a use case of their own', 'ownCount'],
+      ['the same, fresh clustering', 'freshOwnCount'],
+      ['with a slug that was born', 'bornCount'],
+      ['old slugs mostly new intents now', 'takenCount'],
+      ['new prompts under old slugs', 'oldSlugShare', percent],
+      ['mixed into old intents by a fresh clustering', 'freshMixedShare', percent],
+      ['pure use cases of gone intents', 'goneCount'],
+      ['of them still shown', 'stillShownCount'],
+    ],
+    { isLate: true },
+  );
 }
 
 async function runScenario(rows, scenario, { set, seed, embedder }) {
@@ -153,7 +166,7 @@ async function runScenario(rows, scenario, { set, seed, embedder }) {
 }
 
 /** Each prompt at a moment of its own in the two weeks, or in the week of its intent. */
-export function scheduled(rows, { arrives = false, isUnequal = false }, seed) {
+function scheduled(rows, { arrives = false, isUnequal = false }, seed) {
   const random = createRandom(seed + 3_000);
   const intents = [...new Set(rows.map(({ label }) => label))].sort();
   random.shuffle(intents);
@@ -194,7 +207,7 @@ async function runOnce(db, [fromDay, toDay], { requests, embedder }) {
 }
 
 /** Of the prompts in both windows (where nothing is shared: in the first) that had a use case. */
-export function keptShare(before, after) {
+function keptShare(before, after) {
   const now = new Set(after.inWindow.map(({ hash }) => hash));
   const shared = before.inWindow.filter(({ hash }) => now.has(hash));
   const known = (shared.length > 0 ? shared : before.inWindow).filter(
@@ -211,7 +224,7 @@ async function freshLabels(inWindow, { embedder, seed }) {
 }
 
 /** What became of new and gone intents in the last run, against the first. */
-export function arrivalsOf({ runs, fresh, newIntents, goneIntents }) {
+function arrivalsOf({ runs, fresh, newIntents, goneIntents }) {
   const [first, last] = [runs[0], runs.at(-1)];
   const before = compositions(first.inWindow, ({ hash }) => first.slugs.get(hash));
   const after = compositions(last.inWindow, ({ hash }) => last.slugs.get(hash));
@@ -264,7 +277,7 @@ function shareOf(labels, wanted) {
  * slug that had a fifth or more of the intent's prompts in the first run. `within`: the same for the first run's own
  * prompts, the most that clusters of this purity let it reach.
  */
-export function sameMeaning(first, last) {
+function sameMeaning(first, last) {
   const bySlug = compositions(first.inWindow, ({ hash }) => first.slugs.get(hash));
   const sizes = new Map();
   for (const { label } of first.inWindow) sizes.set(label, (sizes.get(label) ?? 0) + 1);

@@ -43,7 +43,7 @@ export interface ClusterOptions {
 const MEMBERS_MIN = 5;
 const MEMBERS_SHARE_MIN = 0.0005;
 /** An outlier lies this many standard deviations below its cluster's mean similarity. */
-const OUTLIER_DEVIATIONS = 3;
+const OUTLIER_DEVIATIONS = 3.5;
 /** Less similar to every centre than this is similar to none, however loose the cluster. */
 const SIMILARITY_MIN = 0.1;
 /** What 2 cores cluster in well under a minute; the others of a larger set are assigned. */

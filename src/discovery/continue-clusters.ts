@@ -22,6 +22,14 @@ const MEMBERS_MIN = 5;
 const MEMBERS_SHARE_MIN = 0.0005;
 /** Known members whose majority speaks for the new ones of their fresh cluster. */
 const VOTES_MIN = 3;
+/** And their least share of the number that a cluster of that size should have: fewer are strays among what is new. */
+const SPEAKING_SHARE_MIN = 0.5;
+/**
+ * A fresh cluster is new as well when so few of its members were known, against all prompts, by so many standard
+ * deviations: what an old centre happens to lie near need not be its own.
+ */
+const RARELY_KNOWN_SHARE = 0.5;
+const RARELY_KNOWN_DEVIATIONS = 3;
 /** The centres follow their prompts, and then hold still: each pass moves prompts between use cases. */
 const PASSES = 2;
 const OUTLIER_DEVIATIONS = 2.5;
@@ -37,7 +45,7 @@ export interface OldCentre {
  * Evolutionary clustering (Chakrabarti, Kumar and Tomkins 2006): of two clusterings that fit about equally well,
  * the one nearer to yesterday's is better, because people have learnt its names. Starts from the centres of the run
  * before, adds a centre for each fresh cluster that they do not explain, drops those that nobody asks for any more,
- * and lets them follow their prompts. A prompt that had a use case keeps it, unless a new centre is nearest.
+ * and lets them follow their prompts. A prompt that had a use case keeps it.
  *
  * @param rows      vectors of the prompts, in the order of `fresh.labels`
  * @param known     per prompt: its use case in the run before, or null
@@ -105,33 +113,35 @@ function wantedPlaces(
 ): Int32Array {
   const placeOf = new Map(usable.map(({ slug }, at) => [slug, at]));
   const pastOf = known.map((slug) => (slug === null ? -1 : (placeOf.get(slug) ?? -1)));
+  const knownShare = pastOf.filter((past) => past >= 0).length / Math.max(1, pastOf.length);
+  const sizes = new Float64Array(fresh.centroids.count);
   const votes = Array.from({ length: fresh.centroids.count }, () => new Map<number, number>());
   fresh.labels.forEach((label, at) => {
     const past = pastOf[at] as number;
     const counts = votes[label];
+    if (label >= 0) sizes[label] = (sizes[label] as number) + 1;
     if (past >= 0 && counts) counts.set(past, (counts.get(past) ?? 0) + 1);
   });
   const placeOfCluster = votes.map((counts, label) => {
     const bornAt = born.indexOf(label);
-    return bornAt >= 0 ? usable.length + bornAt : majorityOf(counts);
+    const expected = knownShare * (sizes[label] as number);
+    return bornAt >= 0 ? usable.length + bornAt : majorityOf(counts, SPEAKING_SHARE_MIN * expected);
   });
   return fresh.labels.map((label, at) => {
     const past = pastOf[at] as number;
-    const company = placeOfCluster[label] ?? -1;
-    // Only what is new takes a prompt away from where it was.
-    return past >= 0 && company < usable.length ? past : company;
+    return past >= 0 ? past : (placeOfCluster[label] ?? -1);
   });
 }
 
 /** The place that most known members of a cluster have, when that is enough of them; else -1. */
-function majorityOf(counts: ReadonlyMap<number, number>): number {
+function majorityOf(counts: ReadonlyMap<number, number>, knownMin: number): number {
   let sum = 0;
   let best = -1;
   for (const [place, count] of counts) {
     sum += count;
     if (count > (counts.get(best) ?? 0)) best = place;
   }
-  return (counts.get(best) ?? 0) > sum / 2 && sum >= VOTES_MIN ? best : -1;
+  return (counts.get(best) ?? 0) > sum / 2 && sum >= Math.max(VOTES_MIN, knownMin) ? best : -1;
 }
 
 function isFreshBetter({ centroids, curve }: Clustering, previousCount: number): boolean {
@@ -151,7 +161,7 @@ function modularityAt(curve: Clustering['curve'], clusterCount: number): number 
   return below.modularity + part * (above.modularity - below.modularity);
 }
 
-/** Fresh clusters of mostly new prompts that lie far from every old centre. */
+/** Fresh clusters of mostly new prompts: far from every old centre, or with hardly a prompt that was known. */
 function unexplainedClusters(
   fresh: Clustering,
   explained: Float32Array,
@@ -169,13 +179,19 @@ function unexplainedClusters(
     own[label] = (own[label] as number) + 1 - (fresh.similarities[at] as number);
     old[label] = (old[label] as number) + 1 - (explained[at] as number);
   });
-  return Array.from(sizes.keys()).filter(
-    (label) =>
-      (sizes[label] as number) >= MEMBERS_MIN &&
-      // Splitting what is known is for a fresh clustering, where the whole is better for it.
-      (knownCounts[label] as number) <= KNOWN_SHARE_MAX * (sizes[label] as number) &&
-      (own[label] as number) < (1 - DISTANCE_GAIN_MIN) * (old[label] as number),
-  );
+  const knownShare = known.filter((slug) => slug !== null).length / Math.max(1, known.length);
+  return Array.from(sizes.keys()).filter((label) => {
+    const size = sizes[label] as number;
+    const knownCount = knownCounts[label] as number;
+    // Splitting what is known is for a fresh clustering, where the whole is better for it.
+    if (size < MEMBERS_MIN || knownCount > KNOWN_SHARE_MAX * size) return false;
+    const expected = knownShare * size;
+    const shortfall = expected - knownCount;
+    const isRarelyKnown =
+      knownCount <= RARELY_KNOWN_SHARE * expected &&
+      shortfall >= RARELY_KNOWN_DEVIATIONS * Math.sqrt(expected * (1 - knownShare));
+    return isRarelyKnown || (own[label] as number) < (1 - DISTANCE_GAIN_MIN) * (old[label] as number);
+  });
 }
 
 function concatenate(a: Vectors, b: Vectors): Vectors {
