@@ -98,3 +98,57 @@ export const releaseAnswer = z.object({
   released: hold.nullable().describe('null: nothing was held'),
   version: z.string().describe('What was published since'),
 });
+
+export const trendsQuery = z.object({
+  useCase: z.string().min(1).max(200),
+  modelId: z.string().min(1).max(300).optional().describe('One model; all of the use case when left out'),
+  timeframe: z.string().max(40).optional().describe('"30 days" when left out; a window that ends now'),
+  from: z.string().max(40).optional().describe('Begin of the window, ISO 8601; instead of timeframe'),
+  to: z.string().max(40).optional(),
+});
+
+const level = {
+  value: z.number(),
+  interval: z
+    .tuple([z.number(), z.number()])
+    .nullable()
+    .describe('95 % at one look; null for a single value of unknown spread'),
+  sampleCount: z.number(),
+};
+
+const trend = z.object({
+  points: z.array(z.object({ at: z.string().describe('Start of the step'), ...level })),
+  changePoints: z
+    .array(
+      z.object({
+        at: z.string().describe('Start of the first hour of the new level, as estimated'),
+        detectedAt: z.string().describe('When enough had been seen to say so'),
+        before: z.object(level),
+        after: z.object(level),
+        difference: z.number(),
+        pValue: z.number(),
+      }),
+    )
+    .nullable()
+    .describe('null: too little to say'),
+});
+
+export const trendsAnswer = z.object({
+  useCase: z.string(),
+  redirectedFrom: z.string().nullable(),
+  window: z.object({ from: z.string(), to: z.string(), label: z.string() }),
+  stepMs: z.number(),
+  falseAlarmsPerYear: z
+    .number()
+    .describe('Expected in a year of one series that does not change; series add up'),
+  seriesCount: z.number(),
+  models: z.array(
+    z.object({
+      modelId: z.string(),
+      success: trend,
+      latencyMs: trend.describe('Geometric mean, without loading and queueing'),
+      costUsd: trend,
+      quality: trend.nullable().describe('Of explicit feedback; null where nobody said anything'),
+    }),
+  ),
+});

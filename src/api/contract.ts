@@ -184,13 +184,33 @@ const rankedModel = z.looseObject({
   score: z.number().nullable().describe('0..100; null when no price is known'),
   scoreInterval: interval.nullable(),
   successRate: z.number().nullable(),
-  avgTimeMs: z.number().nullable(),
+  avgTimeMs: z.number().nullable().describe('As people waited: loading and queueing are in it'),
+  timing: z.object({
+    firstTokenMeanMs: z.number().nullable().describe('Of streams, without loading and queueing'),
+    firstTokenCount: z.number(),
+    tokensPerSecond: z.number().nullable(),
+    generationCount: z.number(),
+    loadMeanMs: z.number().nullable().describe('Loading the model, as the provider says; not part of speed'),
+    loadCount: z.number(),
+    queueMeanMs: z.number().nullable(),
+    queueCount: z.number(),
+  }),
   avgCost: z.number().nullable().describe('Dollars per request'),
   totalRequests: z.number(),
   parts: z.object({ success: part, speed: part, cost: part.nullable(), quality: part }),
   hasEnoughEvidence: z.boolean(),
   isCandidate: z.boolean(),
   notCandidateReason: z.string().nullable(),
+  warnings: z.array(
+    z.looseObject({
+      kind: z.string(),
+      message: z.string(),
+      value: z.number(),
+      interval: interval.nullable(),
+      sampleCount: z.number(),
+      isWithholding: z.boolean().describe('True: the model is no candidate for auto'),
+    }),
+  ),
 });
 
 export const rankingsAnswer = z.object({

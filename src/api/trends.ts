@@ -8,6 +8,7 @@ import {
   savingsAnswer,
   timeframeQuery,
 } from './contract.ts';
+import { trendsAnswer, trendsQuery } from './contract-rankings.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ApiServer } from './server-type.ts';
 
@@ -16,6 +17,7 @@ const tags = ['trends'];
 /** How rankings and models changed, and what the best ones would save. Mounted before the rankings by use case. */
 export function mountTrends(api: ApiServer, deps: ApiDeps): void {
   const { ranker } = deps;
+  mountRankingTrends(api, deps);
 
   api.get(
     '/api/rankings/history',
@@ -76,6 +78,22 @@ export function mountTrends(api: ApiServer, deps: ApiDeps): void {
         isEmpty(query) ? undefined : query,
       );
     },
+  );
+}
+
+function mountRankingTrends(api: ApiServer, { ranker }: ApiDeps): void {
+  api.get(
+    '/api/rankings/trends',
+    {
+      schema: {
+        tags,
+        summary: 'How models did in a use case over time, and when their level moved',
+        querystring: trendsQuery,
+        response: { 200: trendsAnswer, 400: errorAnswer, 404: errorAnswer },
+      },
+    },
+    async ({ query: { useCase, modelId, ...asked } }) =>
+      ranker.getTrends(useCase, { modelId, timeframe: isEmpty(asked) ? undefined : asked }),
   );
 }
 

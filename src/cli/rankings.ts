@@ -9,11 +9,14 @@ type Ranking = Awaited<ReturnType<Ranker['getRankings']>>;
 type Hold = Ranking['hold'];
 type Versions = Awaited<ReturnType<Ranker['versions']['list']>>;
 type Diff = Awaited<ReturnType<Ranker['versions']['diff']>>;
+type Trends = Awaited<ReturnType<Ranker['getTrends']>>;
+type Trend = Trends['models'][number]['success'];
 type ModelDifference = Diff['changedUseCases'][number]['models'][number];
 
 interface RankingsOptions extends GlobalOptions {
   readonly dryRun?: boolean;
   readonly limit?: string;
+  readonly timeframe?: string;
 }
 
 /** `tallyrank rankings [use-case]` shows what was published; its sub-commands compare versions and bring them back. */
@@ -22,6 +25,7 @@ export function addRankings(program: Command, context: CommandContext): void {
     .command('rankings')
     .description('look at the published rankings, and bring them back');
   addShow(group, context);
+  addTrend(group, context);
   addVersions(group, context);
   addRollback(group, context);
 }
@@ -41,6 +45,22 @@ function addShow(group: Command, context: CommandContext): void {
           return 'No ranking was published yet: send requests, then run "tallyrank rank".';
         return [...holdLines(answer.hold), ...rankings.map(rankingText)].join('\n\n');
       });
+    });
+}
+
+function addTrend(group: Command, context: CommandContext): void {
+  group
+    .command('trend')
+    .description('show how models did in a use case over time, and when their level moved')
+    .argument('<use-case>', 'slug of the use case')
+    .argument('[model]', 'one model; all of the use case when left out')
+    .option('--timeframe <window>', 'window (default: 30 days)')
+    .action(async (useCase: string, modelId: string | undefined, options: RankingsOptions) => {
+      const { timeframe } = options;
+      const answer = await withWorkbench(context, options, ({ ranker }) =>
+        ranker.getTrends(useCase, { modelId, timeframe }),
+      );
+      context.output.answer(answer, () => trendsText(answer));
     });
 }
 
@@ -185,4 +205,33 @@ function fromTo(
 ): string {
   const [before, after] = [a === null ? '–' : show(a), b === null ? '–' : show(b)];
   return before === after ? before : `${before} -> ${after}`;
+}
+
+function trendsText({ useCase, models, falseAlarmsPerYear, seriesCount }: Trends): string {
+  const parts = models.flatMap(({ modelId, success, latencyMs, costUsd, quality }) => [
+    trendText(`${modelId}: success`, success, percent),
+    trendText(`${modelId}: latency`, latencyMs, duration),
+    trendText(`${modelId}: cost per request`, costUsd, dollars),
+    ...(quality === null ? [] : [trendText(`${modelId}: quality`, quality, percent)]),
+  ]);
+  if (parts.length === 0) return `No requests in ${useCase} in this window.`;
+  const expected = (falseAlarmsPerYear * seriesCount).toFixed(2);
+  return [
+    ...parts,
+    `Change points: ${falseAlarmsPerYear} false ones expected in a year of a series that does not change, ${expected} a year for these ${seriesCount}.`,
+  ].join('\n\n');
+}
+
+function trendText(title: string, { points, changePoints }: Trend, show: (value: number) => string): string {
+  const rows = points.map(({ at, value, interval, sampleCount }) => [
+    at.slice(0, 16).replace('T', ' '),
+    show(value),
+    interval === null ? '–' : interval.map(show).join('–'),
+    String(sampleCount),
+  ]);
+  const changes = changePoints?.map(
+    ({ at, before, after, detectedAt }) =>
+      `  moved at ${at}: ${show(before.value)} -> ${show(after.value)} (seen at ${detectedAt})`,
+  ) ?? ['  too little to say whether the level moved'];
+  return [title, table(['  from', 'mean', '95 %', 'n'], rows), ...changes].join('\n');
 }

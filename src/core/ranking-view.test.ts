@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { rankedModel } from '../../tests/kit/ranked-model.ts';
 import { POLICIES } from './policy.ts';
 import { notWorseProbability, scoreOf, viewRanking } from './ranking-view.ts';
 import type { RankedModel, ScorePart } from './snapshot.ts';
@@ -14,35 +15,8 @@ function part(value: number, halfWidth = 0.01, sampleCount = 500): ScorePart {
 }
 
 function model(modelId: string, given: Partial<RankedModel> = {}): RankedModel {
-  return {
-    modelId,
-    score: null,
-    scoreLow: null,
-    scoreHigh: null,
-    scoreSequence: null,
-    rankBest: null,
-    rankWorst: null,
-    probabilityBest: null,
-    success: part(0.95),
-    speed: part(0.9),
-    cost: part(1, 0),
-    quality: part(0.8),
-    requestCount: 500,
-    successRate: 0.95,
-    latencyMeanMs: 2_000,
-    latencyP95Ms: 4_000,
-    costMeanUsd: 0,
-    followUpRate: null,
-    reAskRate: null,
-    sessionCount: 0,
-    ratingCount: 500,
-    promptTokensMean: null,
-    completionTokensMean: null,
-    hasEnoughEvidence: false,
-    isCandidate: false,
-    notCandidateReason: null,
-    ...given,
-  };
+  const parts = { success: part(0.95), speed: part(0.9), cost: part(1, 0), quality: part(0.8) };
+  return rankedModel(modelId, parts, given);
 }
 
 const { auto } = POLICIES;

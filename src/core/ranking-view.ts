@@ -5,6 +5,11 @@ import type { RankedModel, ScorePart } from './snapshot.ts';
 /** Half a 95 % interval of a normal distribution, in standard deviations. */
 const Z_95 = 1.959964;
 const SCORE_MAX = 100;
+/**
+ * Of the errors of success and quality. As measured where a fifth of the answers is rated by the outcome itself;
+ * smaller, and intervals of scores are too narrow there; larger, and they are too wide where ratings say other things.
+ */
+const SUCCESS_QUALITY_CORRELATION = 0.5;
 
 /** The four parts that a score is made of; cost is null where no price is known. */
 export interface ScoreParts {
@@ -36,7 +41,7 @@ export interface RankingView {
  *
  * The interval recovers each part's spread from its own limits and adds the squares (MOVER: Zou and Donner
  * 2008, Statistics in Medicine 27, 1693-1702), so skewed parts give a skewed interval. Parts are taken as
- * independent.
+ * independent but for success and quality: who rates an answer that failed rates it low.
  */
 export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null {
   const { cost } = parts;
@@ -44,6 +49,10 @@ export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null 
   let score = 0;
   let below = 0;
   let above = 0;
+  const { success, quality } = parts;
+  const together = 2 * SUCCESS_QUALITY_CORRELATION * weights.success * weights.quality;
+  below += together * (success.value - success.low) * (quality.value - quality.low);
+  above += together * (success.high - success.value) * (quality.high - quality.value);
   const add = (part: ScorePart, weight: number): void => {
     score += weight * part.value;
     below += (weight * (part.value - part.low)) ** 2;
@@ -63,7 +72,7 @@ export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null 
 /**
  * The same models by the weights and margins of `policy`: the one place where candidates are made.
  *
- * A model is a candidate when its price is known, it has enough evidence, it lies under the policy's ceilings of
+ * A model is a candidate when no warning withholds it, its price is known, it has enough evidence, it lies under the policy's ceilings of
  * latency and cost, and it is not worse than the best of those by more than the margin, in success and in quality, with the policy's certainty. Where people
  * hardly rate answers, quality cannot be proven and is guarded instead (see {@link isRated}). When nobody
  * passes both tests, the model whose smaller probability is greatest is the candidate, and `note` says so.
@@ -93,8 +102,9 @@ export function viewRanking(models: readonly RankedModel[], policy: Policy): Ran
     judged.push(withVerdict(model, policy, worse.probability >= policy.certainty ? null : worse.reason));
   }
   const guarded = references === null || rated ? null : guardNote(models, policy);
+  const withheld = withheldNote(models);
   if (nearest === null || nearestProbability >= policy.certainty) {
-    return { models: judged.sort(byScore), isProven: true, note: guarded };
+    return { models: judged.sort(byScore), isProven: true, note: joined(withheld, guarded) };
   }
   const { modelId } = nearest;
   return {
@@ -102,10 +112,26 @@ export function viewRanking(models: readonly RankedModel[], policy: Policy): Ran
       .map((model) => (model.modelId === modelId ? withVerdict(model, policy, null) : model))
       .sort(byScore),
     isProven: false,
-    note:
+    note: joined(
+      withheld,
       `No model is shown to be within the margins in both success and quality; ${modelId} comes nearest ` +
-      `(probability ${nearestProbability.toFixed(2)}, ${policy.certainty} wanted).`,
+        `(probability ${nearestProbability.toFixed(2)}, ${policy.certainty} wanted).`,
+    ),
   };
+}
+
+function joined(...notes: readonly (string | null)[]): string | null {
+  const said = notes.filter((note) => note !== null);
+  return said.length === 0 ? null : said.join(' ');
+}
+
+/** What the ranking says of models whose place is not to be trusted, whatever it is. */
+function withheldNote(models: readonly RankedModel[]): string | null {
+  const notes = models.flatMap(({ modelId, warnings }) => {
+    const warning = warnings.find(({ isWithholding }) => isWithholding);
+    return warning === undefined ? [] : [`${modelId} is withheld from auto: ${warning.message}.`];
+  });
+  return notes.length === 0 ? null : notes.join(' ');
 }
 
 /**
@@ -239,6 +265,8 @@ function guardNote(models: readonly RankedModel[], policy: Policy): string {
 function exclusionOf(model: RankedModel, policy: Policy): string | null {
   const { latencyP95Ms, costMeanUsd } = model;
   const { latencyMaxMs, costMaxUsd } = policy;
+  const withholding = model.warnings.find((warning) => warning.isWithholding);
+  if (withholding !== undefined) return `withheld: ${withholding.message}`;
   if (model.cost === null) return 'no price known';
   if (evidenceOf(model) < policy.evidenceMin) {
     return `${Math.floor(evidenceOf(model))} of ${policy.evidenceMin} requests needed`;

@@ -13,6 +13,22 @@ export interface ScorePart {
   readonly isAssumed: boolean;
 }
 
+/** Where the time of successful answers goes, each mean with the number of answers that it is of. */
+export interface TimingFigures {
+  /** Of streams: from the request to the first content, without loading and queueing. null without streams. */
+  readonly firstTokenMeanMs: number | null;
+  readonly firstTokenCount: number;
+  /** Tokens over the time that they were written in; reasoning counts where the provider's own clock is used. */
+  readonly tokensPerSecond: number | null;
+  readonly generationCount: number;
+  /** Loading the model, as the provider says; not part of speed. null: it never said. */
+  readonly loadMeanMs: number | null;
+  readonly loadCount: number;
+  /** Waiting for its turn, likewise. */
+  readonly queueMeanMs: number | null;
+  readonly queueCount: number;
+}
+
 /** One model in one use case. */
 export interface RankedModel {
   readonly modelId: string;
@@ -39,8 +55,10 @@ export interface RankedModel {
   readonly requestCount: number;
   /** Share of requests that succeeded, of those that count for or against the model; null without any. */
   readonly successRate: number | null;
+  /** As people waited: loading and queueing are in it. */
   readonly latencyMeanMs: number | null;
   readonly latencyP95Ms: number | null;
+  readonly timing: TimingFigures;
   readonly costMeanUsd: number | null;
   readonly followUpRate: number | null;
   readonly reAskRate: number | null;
@@ -56,6 +74,42 @@ export interface RankedModel {
   readonly isCandidate: boolean;
   /** Why it is not a candidate, in words; null when it is. */
   readonly notCandidateReason: string | null;
+  /** Signs that its figures are not earned, worst first; see docs/ranking.md. */
+  readonly warnings: readonly RankingWarning[];
+}
+
+/**
+ * What a ranking can be won by without serving anybody, or what says that its ratings are not what they seem.
+ * - `constant_answer`: one text for different prompts
+ * - `empty_answer`: nothing at all
+ * - `cut_answer`: different texts, all of one length
+ * - `echo`: the prompt again
+ * - `odd_length`: far longer or shorter than what the other models answer
+ * - `one_rater`: its ratings come from one user
+ * - `uniform_ratings`: all of its ratings are alike, where the same prompts got others
+ * - `lenient_judge`: the judge likes it, and people do not
+ */
+export type WarningKind =
+  | 'constant_answer'
+  | 'empty_answer'
+  | 'cut_answer'
+  | 'echo'
+  | 'odd_length'
+  | 'one_rater'
+  | 'uniform_ratings'
+  | 'lenient_judge';
+
+export interface RankingWarning {
+  readonly kind: WarningKind;
+  /** One sentence for people, with the figures. */
+  readonly message: string;
+  /** What the sign is judged by: a share 0..1, a ratio of lengths, a difference of means. */
+  readonly value: number;
+  /** 95 %. */
+  readonly interval: readonly [low: number, high: number] | null;
+  readonly sampleCount: number;
+  /** Strong enough that `auto` does not choose the model. */
+  readonly isWithholding: boolean;
 }
 
 export interface UseCaseRanking {

@@ -33,11 +33,10 @@ const UNKNOWN_WIDTH = 1;
 type NeedOf = (useCase: string, modelId: string) => number;
 
 /**
- * Chooses from what was drawn, in the order of chance inside a use case and model. One after the other goes where
- * need / sqrt(n + 1) is greatest, n being what the sample has of it already; need is the width of the quality interval,
- * doubled where it overlaps that of another model of the use case (the order is open), times the square root of
- * the use case's share of requests: power allocation, between even and proportional (Bankier 1988, The American
- * Statistician 42, 174-177).
+ * Chooses from what was drawn, in the order of chance inside a use case and model. Each gets answers in proportion to
+ * its need: the width of its quality interval, doubled where that overlaps another model's of the use case (the
+ * order is open), times the square root of the use case's share of requests. That is a power allocation, between even
+ * and proportional (Bankier 1988, The American Statistician 42, 174-177).
  */
 export function planJudging(
   candidates: readonly JudgeCandidate[],
@@ -96,7 +95,7 @@ function needsOf(rankings: readonly RankingsAnswer[]): NeedOf {
     needs.get(`${useCase}\n${modelId}`) ?? UNKNOWN_WIDTH * (shares.get(useCase) ?? leastShare);
 }
 
-/** `count` items, one after the other from the group where need / sqrt(n + 1) is greatest; inside a group in their order. */
+/** `count` items from groups in proportion to their needs (highest averages, Sainte-Lague); inside a group in their order. */
 function spread<Item>(
   items: readonly Item[],
   count: number,
@@ -115,8 +114,8 @@ function spread<Item>(
     let best: { readonly items: Item[]; readonly need: number; taken: number } | null = null;
     for (const group of groups.values()) {
       if (group.taken >= group.items.length) continue;
-      const gain = group.need / Math.sqrt(group.taken + 1);
-      if (best === null || gain > best.need / Math.sqrt(best.taken + 1)) best = group;
+      const average = group.need / (2 * group.taken + 1);
+      if (best === null || average > best.need / (2 * best.taken + 1)) best = group;
     }
     if (best === null) break;
     chosen.push(best.items[best.taken] as Item);

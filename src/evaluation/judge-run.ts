@@ -39,7 +39,6 @@ export interface JudgeCounts {
 
 export interface JudgeRunOptions {
   readonly db: Database;
-  readonly runId: string;
   readonly judge: JudgeModel;
   readonly prices: PriceBook;
   readonly logger: Logger;
@@ -111,7 +110,7 @@ export class JudgeRun {
 
   async #readTexts(tasks: readonly Task[]): Promise<void> {
     const ids = tasks.flatMap(({ requestId, pair }) => [requestId, ...(pair ? [pair.otherRequestId] : [])]);
-    this.#texts = await readJudgeTexts(this.#options.db, this.#options.runId, ids);
+    this.#texts = await readJudgeTexts(this.#options.db, ids);
   }
 
   /** @returns the limit that stands against it; null when it was done, in whatever way */
@@ -218,12 +217,8 @@ export class JudgeRun {
       judgedAtMs,
       kind: other === null ? 'score' : 'pair',
       judge: judge.modelId,
-      requestId: text.requestId,
-      otherRequestId: other?.requestId ?? null,
-      useCase: text.useCase,
-      modelId: text.modelId,
-      otherModelId: other?.modelId ?? null,
-      promptHash: text.promptHash,
+      request: text,
+      other,
       value: null,
       isFlipped: null,
       comment: null,

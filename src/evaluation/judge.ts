@@ -104,16 +104,14 @@ export class Judge {
   async run(task: JudgeTask): Promise<JudgeReport> {
     const judge = this.#judge();
     const { db, settings, clock } = this.#options;
-    const runId = await currentRunId(db);
     const before = await this.#today();
     const open = Math.max(0, settings.samplesPerDay - before.judgementCount);
     const limit = Math.min(task.limit ?? open, open);
     const plan = task.pairs
-      ? { scores: [], pairs: (await this.#namedPairs(task.pairs, runId)).slice(0, limit) }
-      : await this.#plan(judge, runId, limit);
+      ? { scores: [], pairs: (await this.#namedPairs(task.pairs)).slice(0, limit) }
+      : await this.#plan(judge, limit);
     const run = new JudgeRun({
       db,
-      runId,
       judge,
       prices: this.#options.prices,
       logger: this.#options.logger,
@@ -165,9 +163,10 @@ export class Judge {
     });
   }
 
-  async #plan(judge: JudgeModel, runId: string, limit: number): Promise<JudgePlan> {
+  async #plan(judge: JudgeModel, limit: number): Promise<JudgePlan> {
     const { db, settings, clock, rankings } = this.#options;
     if (limit === 0) return { scores: [], pairs: [] };
+    const runId = await currentRunId(db);
     const nowMs = clock();
     const window = parseTimeframe(settings.timeframe, nowMs);
     const excludedName = settings.judgesItself ? '' : bareName(judge.modelId);
@@ -185,8 +184,8 @@ export class Judge {
     return planJudging(candidates, pairs, await rankings(), { limit, pairShare, pairedCount });
   }
 
-  async #namedPairs(pairs: NonNullable<JudgeTask['pairs']>, runId: string): Promise<CandidatePair[]> {
-    const texts = await readJudgeTexts(this.#options.db, runId, pairs.flat());
+  async #namedPairs(pairs: NonNullable<JudgeTask['pairs']>): Promise<CandidatePair[]> {
+    const texts = await readJudgeTexts(this.#options.db, pairs.flat());
     return pairs.map(([requestId, otherRequestId]) => {
       const [one, other] = [texts.get(requestId), texts.get(otherRequestId)];
       if (!one || !other || one.promptHash !== other.promptHash || one.modelId === other.modelId) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { billionsOfText, factsOfName } from './model-facts.ts';
+import { factsOfName } from './model-facts.ts';
 
 describe('factsOfName', () => {
   it.each([
@@ -22,12 +22,4 @@ describe('factsOfName', () => {
       expect(factsOfName(name).isChat).toBe(false);
     },
   );
-
-  it('takes sizes as providers write them', () => {
-    expect([billionsOfText('8.0B'), billionsOfText('999.89M'), billionsOfText('')]).toEqual([
-      8,
-      0.99989,
-      null,
-    ]);
-  });
 });

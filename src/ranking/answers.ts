@@ -1,6 +1,12 @@
 import type { Policy } from '../core/policy.ts';
 import { isNotWorse, viewRanking } from '../core/ranking-view.ts';
-import type { RankedModel, ScorePart, UseCaseRanking } from '../core/snapshot.ts';
+import type {
+  RankedModel,
+  RankingWarning,
+  ScorePart,
+  TimingFigures,
+  UseCaseRanking,
+} from '../core/snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { Performance, PerformanceFigures } from '../store/queries/performance.ts';
 import type { RankingHold } from '../store/queries/ranking-versions.ts';
@@ -25,6 +31,7 @@ export interface RankedModelAnswer {
   readonly successRate: number | null;
   readonly avgTimeMs: number | null;
   readonly p95TimeMs: number | null;
+  readonly timing: TimingFigures;
   /** Dollars per request; null when no price is known. */
   readonly avgCost: number | null;
   readonly totalRequests: number;
@@ -39,6 +46,8 @@ export interface RankedModelAnswer {
   readonly hasEnoughEvidence: boolean;
   readonly isCandidate: boolean;
   readonly notCandidateReason: string | null;
+  /** Signs that its figures are not earned, worst first. */
+  readonly warnings: readonly RankingWarning[];
 }
 
 export interface RankingsAnswer {
@@ -175,6 +184,7 @@ function toModelAnswer(model: RankedModel): RankedModelAnswer {
     successRate: rounded(model.successRate, 4),
     avgTimeMs: rounded(model.latencyMeanMs, 1),
     p95TimeMs: rounded(model.latencyP95Ms, 1),
+    timing: toTimingAnswer(model.timing),
     avgCost: rounded(model.costMeanUsd, 8),
     totalRequests: model.requestCount,
     followUpRate: rounded(model.followUpRate, 4),
@@ -188,6 +198,7 @@ function toModelAnswer(model: RankedModel): RankedModelAnswer {
     hasEnoughEvidence: model.hasEnoughEvidence,
     isCandidate: model.isCandidate,
     notCandidateReason: model.notCandidateReason,
+    warnings: model.warnings.map(toWarningAnswer),
   };
 }
 
@@ -279,7 +290,28 @@ function guardSentence(ahead: RankedModel, behind: RankedModel, { policy, isRate
 function whyNobody(models: readonly RankedModel[], policy: Policy): string | null {
   if (models.length === 0) return 'No requests in this use case yet.';
   if (models.every((model) => model.cost === null)) return 'No model here has a known price.';
+  if (models.some((model) => model.cost !== null && model.hasEnoughEvidence)) {
+    return 'No model here may be chosen: notCandidateReason says why.';
+  }
   return `Too little data: no priced model has ${policy.evidenceMin} requests here yet.`;
+}
+
+function toWarningAnswer({ value, interval, ...warning }: RankingWarning): RankingWarning {
+  return {
+    ...warning,
+    value: round(value, 4),
+    interval: interval && [round(interval[0], 4), round(interval[1], 4)],
+  };
+}
+
+function toTimingAnswer(timing: TimingFigures): TimingFigures {
+  return {
+    ...timing,
+    firstTokenMeanMs: rounded(timing.firstTokenMeanMs, 1),
+    tokensPerSecond: rounded(timing.tokensPerSecond, 2),
+    loadMeanMs: rounded(timing.loadMeanMs, 1),
+    queueMeanMs: rounded(timing.queueMeanMs, 1),
+  };
 }
 
 function toPartAnswer(part: ScorePart): PartAnswer {

@@ -13,7 +13,7 @@ import {
 import type { BuiltRankings } from './build-rankings.ts';
 import { decodeBook } from './encode-book.ts';
 import type { EvidenceBook } from './evidence.ts';
-import type { LiveBase } from './live-rankings.ts';
+import type { LiveBase, LiveOverlay } from './live-rankings.ts';
 import { LiveRankings } from './live-rankings.ts';
 
 /** How long a read snapshot is taken for the newest. Shorter asks the store at every read; longer lags behind other gateways. */
@@ -72,7 +72,7 @@ export class CurrentRankings {
   #checkedAtMs = Number.NEGATIVE_INFINITY;
   /** Counts publications of this process: what was read before one of them is old. */
   #ownCount = 0;
-  #moment: { readonly built: BuiltRankings; readonly rankings: RankingsOfMoment } | null = null;
+  #moment: { readonly overlay: LiveOverlay; readonly rankings: RankingsOfMoment } | null = null;
 
   constructor({ db, clock, build, slugNow }: CurrentRankingsOptions) {
     this.#db = db;
@@ -125,9 +125,9 @@ export class CurrentRankings {
     const published = this.#published;
     // What is held is shown as it was.
     const hold = this.#hold;
-    const built = hold === null ? this.live.built : null;
-    const rankings = bySlug(built?.rankings ?? published?.rankings ?? []);
-    const common = { rankings, hold, liveRequestCount: built === null ? 0 : this.live.requestCount };
+    const overlay = hold === null ? this.live.overlay : null;
+    const rankings = overlaid(published, overlay);
+    const common = { rankings, hold, liveRequestCount: overlay === null ? 0 : this.live.requestCount };
     if (published === null) {
       const runId = await currentRunId(this.#db);
       const useCases = await readUseCasesOfRun(this.#db, runId);
@@ -169,13 +169,14 @@ export class CurrentRankings {
    */
   get ofMoment(): RankingsOfMoment | null {
     const published = this.#published;
-    const built = published === null || this.#hold !== null ? null : this.live.built;
-    if (published === null || built === null || this.#baseVersion !== published.version) return null;
-    if (this.#moment?.built !== built) {
-      const { rankings, overall } = built;
+    const overlay = this.#hold === null ? this.live.overlay : null;
+    if (published === null || overlay === null || this.#baseVersion !== published.version) return null;
+    if (this.#moment?.overlay !== overlay) {
+      const { version } = published;
+      const { overall } = overlay;
       this.#moment = {
-        built,
-        rankings: { version: published.version, rankings: bySlug(rankings), overall },
+        overlay,
+        rankings: { version, rankings: overlaid(published, overlay), overall },
       };
     }
     return this.#moment.rankings;
@@ -186,6 +187,11 @@ function liveFrame({ runId, windowTo }: PublishedSnapshot): Omit<LiveBase, 'book
   return { runId, untilMs: Date.parse(windowTo) };
 }
 
-function bySlug(rankings: readonly UseCaseRanking[]): ReadonlyMap<string, UseCaseRanking> {
-  return new Map(rankings.map((ranking) => [ranking.useCase, ranking]));
+function overlaid(
+  published: PublishedSnapshot | null,
+  overlay: LiveOverlay | null,
+): ReadonlyMap<string, UseCaseRanking> {
+  const rankings = new Map(published?.rankings.map((ranking) => [ranking.useCase, ranking]));
+  for (const [useCase, ranking] of overlay?.rankings ?? []) rankings.set(useCase, ranking);
+  return rankings;
 }

@@ -1,4 +1,5 @@
-import type { EvidenceRow, QualityEvidenceRow } from '../store/queries/ranking-evidence.ts';
+import type { Conduct, GamingEvidenceRow } from '../store/queries/gaming-evidence.ts';
+import type { EvidenceRow, QualityEvidenceRow, TimingSums } from '../store/queries/ranking-evidence.ts';
 import type { LatencyBins } from './latency-bins.ts';
 import { addBins, latencyBin } from './latency-bins.ts';
 
@@ -12,8 +13,11 @@ export interface ModelEvidence {
   /** Requests whose client named a session: the only ones in which a re-ask can be seen. */
   readonly sessionCount: number;
   readonly latencyCount: number;
+  /** Latencies are those that people waited; the bins without loading a model and waiting for its turn. */
   readonly latencySumMs: number;
   readonly latencyBins: LatencyBins;
+  readonly waitBins: LatencyBins;
+  readonly timing: TimingSums;
   readonly pricedCount: number;
   readonly costSumUsd: number;
   readonly costSquareSum: number;
@@ -24,6 +28,8 @@ export interface ModelEvidence {
   /** Re-asked or corrected. */
   readonly reAskCount: number;
   readonly marks: Readonly<Record<Mark, MarkEvidence>>;
+  /** How it answered and who rated it, as of the last refresh: no sum, requests since change nothing. null: not looked at. */
+  readonly conduct: Conduct | null;
   /**
    * What age has taken off the sums above; see {@link recentOf}. Kept as what is missing, so that evidences add up
    * whether they are fresh or old.
@@ -56,6 +62,18 @@ export type EvidenceBook = ReadonlyMap<string, ReadonlyMap<string, ModelEvidence
 
 const NO_MARK: MarkEvidence = { silentCount: 0, feedbackCount: 0, feedbackSum: 0, feedbackSquareSum: 0 };
 
+const NO_TIMING: TimingSums = {
+  firstTokenCount: 0,
+  firstTokenSumMs: 0,
+  generationCount: 0,
+  generationSumMs: 0,
+  generationTokenSum: 0,
+  loadCount: 0,
+  loadSumMs: 0,
+  queueCount: 0,
+  queueSumMs: 0,
+};
+
 const NO_PARTS: PartSums = {
   successCount: 0,
   failureCount: 0,
@@ -75,11 +93,14 @@ export function noEvidence(modelId: string): ModelEvidence {
     sessionCount: 0,
     latencyCount: 0,
     latencySumMs: 0,
+    waitBins: new Map(),
+    timing: NO_TIMING,
     tokenCount: 0,
     promptTokenSum: 0,
     completionTokenSum: 0,
     followUpCount: 0,
     reAskCount: 0,
+    conduct: null,
     faded: NO_PARTS,
   };
 }
@@ -92,12 +113,29 @@ function addEvidence(one: ModelEvidence, other: ModelEvidence): ModelEvidence {
     sessionCount: one.sessionCount + other.sessionCount,
     latencyCount: one.latencyCount + other.latencyCount,
     latencySumMs: one.latencySumMs + other.latencySumMs,
+    waitBins: addBins(one.waitBins, other.waitBins),
+    timing: addTiming(one.timing, other.timing),
     tokenCount: one.tokenCount + other.tokenCount,
     promptTokenSum: one.promptTokenSum + other.promptTokenSum,
     completionTokenSum: one.completionTokenSum + other.completionTokenSum,
     followUpCount: one.followUpCount + other.followUpCount,
     reAskCount: one.reAskCount + other.reAskCount,
+    conduct: one.conduct ?? other.conduct,
     faded: addParts(one.faded, other.faded),
+  };
+}
+
+export function addTiming(one: TimingSums, other: TimingSums): TimingSums {
+  return {
+    firstTokenCount: one.firstTokenCount + other.firstTokenCount,
+    firstTokenSumMs: one.firstTokenSumMs + other.firstTokenSumMs,
+    generationCount: one.generationCount + other.generationCount,
+    generationSumMs: one.generationSumMs + other.generationSumMs,
+    generationTokenSum: one.generationTokenSum + other.generationTokenSum,
+    loadCount: one.loadCount + other.loadCount,
+    loadSumMs: one.loadSumMs + other.loadSumMs,
+    queueCount: one.queueCount + other.queueCount,
+    queueSumMs: one.queueSumMs + other.queueSumMs,
   };
 }
 
@@ -156,6 +194,7 @@ export function evidenceOfRequest(modelId: string, request: ObservedRequest): Mo
     latencyCount: timeMs === null ? 0 : 1,
     latencySumMs: timeMs ?? 0,
     latencyBins: timeMs === null ? new Map() : new Map([[latencyBin(timeMs), 1]]),
+    waitBins: timeMs === null ? new Map() : new Map([[latencyBin(timeMs), 1]]),
     pricedCount: costUsd === null ? 0 : 1,
     costSumUsd: costUsd ?? 0,
     costSquareSum: (costUsd ?? 0) ** 2,
@@ -194,7 +233,9 @@ export function totalsOf(book: EvidenceBook): ReadonlyMap<string, ModelEvidence>
 export function bookOfRows(
   rows: readonly EvidenceRow[],
   qualityRows: readonly QualityEvidenceRow[],
+  gamingRows: readonly GamingEvidenceRow[] = [],
 ): EvidenceBook {
+  const conducts = new Map(gamingRows.map((row) => [`${row.useCase}\n${row.modelId}`, row.conduct]));
   const quality = new Map<string, QualityEvidenceRow[]>();
   for (const row of qualityRows) {
     const key = `${row.useCase}\n${row.modelId}`;
@@ -203,7 +244,9 @@ export function bookOfRows(
   const book = new Map<string, Map<string, ModelEvidence>>();
   for (const row of rows) {
     const models = book.get(row.useCase) ?? new Map<string, ModelEvidence>();
-    models.set(row.modelId, evidenceOfRow(row, quality.get(`${row.useCase}\n${row.modelId}`) ?? []));
+    const key = `${row.useCase}\n${row.modelId}`;
+    const evidence = evidenceOfRow(row, quality.get(key) ?? []);
+    models.set(row.modelId, { ...evidence, conduct: conducts.get(key) ?? null });
     book.set(row.useCase, models);
   }
   return book;
@@ -229,7 +272,7 @@ function evidenceOfRow(row: EvidenceRow, qualityRows: readonly QualityEvidenceRo
   // Requests without any signal are not among the signals' rows: in a session, that is itself a sign.
   const silent = Math.max(0, row.sessionCount - countedInSession);
   const untroubled = addMarks(marks.untroubled, { ...NO_MARK, silentCount: silent });
-  const whole = { ...sums, followUpCount, reAskCount, marks: { ...marks, untroubled } };
+  const whole = { ...sums, followUpCount, reAskCount, marks: { ...marks, untroubled }, conduct: null };
   return { ...whole, faded: addParts(whole, agedParts(whole, row, qualityRows), -1) };
 }
 

@@ -1,18 +1,21 @@
 import { TallyrankError } from '../core/errors.ts';
 import type { Signal } from '../core/signal.ts';
+import type { UseCaseRanking } from '../core/snapshot.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
 import type { BuiltRankings } from './build-rankings.ts';
 import type { EvidenceBook, ObservedRequest } from './evidence.ts';
-import { addToBook, evidenceOfRequest, mergeBooks } from './evidence.ts';
-import type { LiveEntry, LiveRequest } from './live-entries.ts';
+import { addToBook, evidenceOfRequest, mergeBooks, totalsOf } from './evidence.ts';
+import type { LiveEntry } from './live-entries.ts';
 import { condense, failureEntry, liveRequestOf, requestEntry, signalEntry } from './live-entries.ts';
+import type { LiveRequest } from './live-sums.ts';
+import { LiveSums } from './live-sums.ts';
 
 /** Pairs of use case and model that may be updated in memory. Beyond it the names are surely not names. */
 const CELLS_MAX = 10_000;
 /** Requests and signals kept one by one; beyond it the older half is added up. Five minutes at 300 a second. */
 const ENTRIES_MAX = 100_000;
-/** Own requests that a late signal can still be added to; older ones are in the store's evidence. */
-const REMEMBERED_MAX = 20_000;
+/** Own requests that a late signal can still be added to, at least; older ones are in the store's evidence. */
+const REMEMBERED_MAX = 10_000;
 /**
  * Published snapshots after which an entry goes even though its moment lies after theirs: a clock that was set back
  * must not count it twice for ever.
@@ -21,6 +24,14 @@ const SURVIVED_MAX = 5;
 /** Rankings are rebuilt at most this often, and with this share of the time at most. */
 const REBUILD_PAUSE_MS = 1_000;
 const REBUILD_TIME_SHARE = 0.02;
+/**
+ * Requests that are under way wait while rankings are rebuilt: as many use cases at a time as take about this long.
+ * Shorter, and the rest of the evidence is added up for few of them; longer, and it is felt.
+ */
+const REBUILD_MS = 10;
+const USE_CASES_AT_FIRST = 4;
+/** All use cases that are not rebuilt, in one: what is pooled needs their sums only. No slug looks like it. */
+const REST = '*';
 
 /** The evidence that a published snapshot was computed from. */
 export interface LiveBase {
@@ -30,10 +41,17 @@ export interface LiveBase {
   readonly book: EvidenceBook;
 }
 
+/** What takes the place of published rankings. */
+export interface LiveOverlay {
+  /** Use cases in which something was counted. */
+  readonly rankings: ReadonlyMap<string, UseCaseRanking>;
+  readonly overall: UseCaseRanking;
+}
+
 /**
  * The rankings of this moment: the evidence that was published, with what this process saw since on top. Noting a
- * request costs an allocation; evidence is added up and rankings are computed when they are read, at most once a
- * second.
+ * request costs two small objects; they are added up, and the use cases that changed are ranked anew, when somebody
+ * reads: at most once a second, and a few use cases at a time, those that wait longest first.
  */
 export class LiveRankings {
   readonly #build: (book: EvidenceBook) => BuiltRankings;
@@ -42,12 +60,16 @@ export class LiveRankings {
   /** Requests that no log knows of: on top of every base. */
   #unlogged: EvidenceBook = new Map();
   #entries: LiveEntry[] = [];
-  /** How many of the entries are in `#onTop`. */
+  /** How many of the entries are in `#sums`. */
   #addedCount = 0;
-  #onTop: EvidenceBook = new Map();
-  readonly #remembered = new Map<string, LiveRequest>();
-  #built: BuiltRankings | null = null;
-  #isStale = false;
+  #sums = new Map<string, Map<string, LiveSums>>();
+  /** Use cases whose ranking lags behind what was counted; those that wait longest first. */
+  readonly #changed = new Set<string>();
+  /** Two maps in turn: taking the oldest out of one large map, time and again, walks over what was taken before. */
+  #remembered = new Map<string, LiveRequest>();
+  #rememberedBefore: ReadonlyMap<string, LiveRequest> = new Map();
+  #overlay: LiveOverlay | null = null;
+  #useCasesAtOnce = USE_CASES_AT_FIRST;
   #mayRebuildAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(build: (book: EvidenceBook) => BuiltRankings, clock: () => number) {
@@ -64,12 +86,10 @@ export class LiveRankings {
     return this.#base !== null;
   }
 
-  /** Logged requests in {@link built} that the published evidence does not have. */
+  /** Logged requests that were added up and that the published evidence does not have. */
   get requestCount(): number {
     let count = 0;
-    for (const models of this.#onTop.values()) {
-      for (const { requestCount } of models.values()) count += requestCount;
-    }
+    for (const models of this.#sums.values()) for (const sums of models.values()) count += sums.requestCount;
     return count;
   }
 
@@ -81,10 +101,8 @@ export class LiveRankings {
         (entry) => entry.atMs > base.untilMs && ++entry.survivedCount <= SURVIVED_MAX,
       );
     }
-    this.#addedCount = 0;
-    this.#onTop = new Map();
-    this.#built = null;
-    this.#mayRebuildAtMs = Number.NEGATIVE_INFINITY;
+    this.#startAnew();
+    this.#overlay = null;
   }
 
   /** Notes a finished request that was logged: it counts until the published evidence contains it. */
@@ -94,9 +112,9 @@ export class LiveRankings {
     this.#push(requestEntry(request, nowMs));
     for (const { modelId } of record.failedAttempts) this.#push(failureEntry(request, modelId, nowMs));
     this.#remembered.set(record.requestId, request);
-    if (this.#remembered.size <= REMEMBERED_MAX) return;
-    const oldest = this.#remembered.keys().next();
-    if (!oldest.done) this.#remembered.delete(oldest.value);
+    if (this.#remembered.size < REMEMBERED_MAX) return;
+    this.#rememberedBefore = this.#remembered;
+    this.#remembered = new Map();
   }
 
   /**
@@ -105,18 +123,22 @@ export class LiveRankings {
    * @returns false when it was not, or is too long ago: the next refresh counts the signal
    */
   observeSignal(signal: Signal): boolean {
-    const request = this.#remembered.get(signal.requestId);
+    const { requestId } = signal;
+    const request = this.#remembered.get(requestId) ?? this.#rememberedBefore.get(requestId);
     if (request === undefined) return false;
-    this.#push(signalEntry(request, signal, this.#clock()));
+    const entry = signalEntry(request, signal, this.#clock());
+    if (entry !== null) this.#push(entry);
     return true;
   }
 
   /**
    * Counts a request that no log knows of.
    *
-   * @throws {TallyrankError} `bad_request` when far more names come in than there are models and use cases
+   * @throws {TallyrankError} `bad_request` for amounts that are none, and when far more names come in than there are
+   *   models and use cases
    */
   addUnlogged(useCase: string, modelId: string, request: ObservedRequest): void {
+    checkObserved(request);
     const isNew = !this.#unlogged.get(useCase)?.has(modelId);
     if (isNew && cellCount(this.#unlogged) >= CELLS_MAX) {
       throw new TallyrankError(
@@ -126,50 +148,101 @@ export class LiveRankings {
     }
     this.#unlogged = addToBook(this.#unlogged, useCase, evidenceOfRequest(modelId, request));
     // Whoever updates by hand wants to see it in the answer.
-    this.#isStale = true;
+    const waiting = [...this.#changed];
+    this.#changed.clear();
+    for (const slug of [useCase, ...waiting]) this.#changed.add(slug);
     this.#mayRebuildAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * All rankings with what is on top; the same object until something changed and a second has passed. null while
-   * nothing is on top, or there is no evidence to add to: then the published rankings are those of this moment.
+   * The rankings that changed by what is on top; the same object until others did. null while nothing is on top, or
+   * there is no evidence to add to: then the published rankings are those of this moment.
    */
-  get built(): BuiltRankings | null {
+  get overlay(): LiveOverlay | null {
     const base = this.#base;
     if (base === null || !this.isUsed) return null;
     const nowMs = this.#clock();
-    if (this.#built !== null && (!this.#isStale || nowMs < this.#mayRebuildAtMs)) return this.#built;
+    if (nowMs < this.#mayRebuildAtMs) return this.#overlay;
     this.#addUp(base);
-    this.#built = this.#build(mergeBooks(mergeBooks(base.book, this.#onTop), this.#unlogged));
-    this.#isStale = false;
-    const doneAtMs = this.#clock();
-    this.#mayRebuildAtMs = doneAtMs + Math.max(REBUILD_PAUSE_MS, (doneAtMs - nowMs) / REBUILD_TIME_SHARE);
-    return this.#built;
+    if (this.#changed.size > 0) this.#rebuild(base, nowMs);
+    return this.#overlay;
   }
 
   #push(entry: LiveEntry): void {
     this.#entries.push(entry);
-    this.#isStale = true;
     if (this.#entries.length <= ENTRIES_MAX) return;
     // Nothing was published for long.
     const half = Math.floor(this.#entries.length / 2);
     this.#entries = [...condense(this.#entries.slice(0, half)), ...this.#entries.slice(half)];
+    this.#startAnew();
+  }
+
+  #startAnew(): void {
     this.#addedCount = 0;
-    this.#onTop = new Map();
+    this.#sums = new Map();
+    this.#changed.clear();
+    for (const useCase of this.#unlogged.keys()) this.#changed.add(useCase);
+    this.#mayRebuildAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** The use case of an entry is known under its own run only: others come with the next refresh. */
   #addUp({ runId }: LiveBase): void {
-    for (const entry of this.#entries.slice(this.#addedCount)) {
-      if (entry.runId !== null && entry.runId !== runId) continue;
-      this.#onTop = addToBook(this.#onTop, entry.useCase, entry.evidence());
+    for (; this.#addedCount < this.#entries.length; this.#addedCount++) {
+      const entry = this.#entries[this.#addedCount];
+      if (entry === undefined || (entry.runId !== null && entry.runId !== runId)) continue;
+      const { useCase, modelId } = entry;
+      const models = this.#sums.get(useCase) ?? new Map<string, LiveSums>();
+      const sums = models.get(modelId) ?? new LiveSums();
+      this.#sums.set(useCase, models.set(modelId, sums));
+      entry.addTo(sums);
+      this.#changed.add(useCase);
     }
-    this.#addedCount = this.#entries.length;
   }
+
+  #rebuild({ book }: LiveBase, nowMs: number): void {
+    const turn = [...this.#changed].slice(0, this.#useCasesAtOnce);
+    const { rankings, overall } = this.#build(withRest(this.#onTopOf(book), new Set(turn)));
+    const replaced = new Map(this.#overlay?.rankings);
+    for (const ranking of rankings) {
+      if (ranking.useCase !== REST) replaced.set(ranking.useCase, ranking);
+    }
+    this.#overlay = { rankings: replaced, overall };
+    for (const useCase of turn) this.#changed.delete(useCase);
+    const doneAtMs = this.#clock();
+    const tookMs = Math.max(0, doneAtMs - nowMs);
+    const fitting = Math.floor((turn.length * REBUILD_MS) / Math.max(tookMs, 1));
+    this.#useCasesAtOnce = Math.max(1, Math.min(fitting, 2 * this.#useCasesAtOnce));
+    this.#mayRebuildAtMs = doneAtMs + Math.max(REBUILD_PAUSE_MS, tookMs / REBUILD_TIME_SHARE);
+  }
+
+  #onTopOf(book: EvidenceBook): EvidenceBook {
+    let merged = book;
+    for (const [useCase, models] of this.#sums) {
+      for (const [modelId, sums] of models) merged = addToBook(merged, useCase, sums.toEvidence(modelId));
+    }
+    return mergeBooks(merged, this.#unlogged);
+  }
+}
+
+/** The same sums per model, with all use cases but `kept` in one. */
+function withRest(book: EvidenceBook, kept: ReadonlySet<string>): EvidenceBook {
+  const rest = new Map([...book].filter(([useCase]) => !kept.has(useCase)));
+  const own = [...book].filter(([useCase]) => kept.has(useCase));
+  return new Map(rest.size === 0 ? own : [...own, [REST, totalsOf(rest)]]);
 }
 
 function cellCount(book: EvidenceBook): number {
   let count = 0;
   for (const models of book.values()) count += models.size;
   return count;
+}
+
+function checkObserved({ success, timeMs, cost }: ObservedRequest): void {
+  const isAmount = (value: number | null | undefined): boolean =>
+    value === undefined || value === null || (Number.isFinite(value) && value >= 0);
+  if (typeof success === 'boolean' && isAmount(timeMs) && isAmount(cost)) return;
+  throw new TallyrankError(
+    'bad_request',
+    'updateRanking takes { success: true or false, timeMs and cost: numbers from 0, or null }.',
+  );
 }

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { type Policy, PolicyBook } from '../core/policy.ts';
 import { isRated } from '../core/ranking-view.ts';
 import type { Signal } from '../core/signal.ts';
-import type { PublishedSnapshot, RankedModel } from '../core/snapshot.ts';
+import type { PublishedSnapshot } from '../core/snapshot.ts';
 import type { Timeframe, TimeframeQuery } from '../core/timeframe.ts';
 import { parseDurationMs, parseTimeframe } from '../core/timeframe.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
 import type { Database } from '../store/database.ts';
 import { currentRunId } from '../store/queries/current-run.ts';
+import { readGamingEvidence } from '../store/queries/gaming-evidence.ts';
 import { performance } from '../store/queries/performance.ts';
 import { readQualityEvidence, readRankingEvidence } from '../store/queries/ranking-evidence.ts';
 import type { RankingHistoryRow } from '../store/queries/ranking-history.ts';
@@ -30,7 +30,8 @@ import type { OptimalRoutingAnswer } from './optimal-routing.ts';
 import { toOptimalRouting } from './optimal-routing.ts';
 import type { SnapshotSink } from './publish.ts';
 import { publishSnapshot } from './publish.ts';
-import { canonicalAmong, resolveRanked } from './ranked-names.ts';
+import { canonicalAmong, rankedModel, resolveRanked } from './ranked-names.ts';
+import { rankingTrends, type TrendsAnswer } from './ranking-trends.ts';
 import { RankingVersions } from './ranking-versions.ts';
 import type { RefreshAnswer } from './refresh-answer.ts';
 import { refreshAnswer } from './refresh-answer.ts';
@@ -63,6 +64,7 @@ export interface ModelRankerOptions {
 const HISTORY_ROWS_MAX = 10_000;
 /** The savings' window where none is asked for: a month, so that its money is the monthly one. */
 const SAVINGS_TIMEFRAME = '30 days';
+const TRENDS_TIMEFRAME = '30 days';
 
 const SILENT: Logger = {
   debug: () => undefined,
@@ -224,11 +226,30 @@ export class ModelRanker {
   }
 
   /**
+   * How models did in a use case over time, and when their level moved.
+   *
+   * @throws {TallyrankError} `unknown_use_case`, `unknown_model`, `ambiguous_model`, `bad_timeframe`
+   */
+  async getTrends(
+    useCase: string,
+    options: { readonly modelId?: string | undefined; readonly timeframe?: TimeframeInput | undefined } = {},
+  ): Promise<TrendsAnswer> {
+    const window = this.#window(options.timeframe ?? TRENDS_TIMEFRAME);
+    const { view, ranking, ...found } = await this.#current.find(useCase);
+    const ids = ranking?.models.map((model) => model.modelId) ?? [];
+    return await rankingTrends(this.#db, {
+      ...found,
+      runId: await currentRunId(this.#db),
+      modelId: options.modelId === undefined ? null : resolveRanked(options.modelId, ids, 'modelId'),
+      window,
+    });
+  }
+
+  /**
    * Counts one request that no tracker logs, in this process's rankings only: nothing is written or published.
    * A request that was logged is counted by the next refresh and must not come here as well.
    */
   async updateRanking(useCase: string, modelId: string, request: ObservedRequest): Promise<RankingsAnswer> {
-    checkObserved(request);
     const known =
       (await this.#current.view()).rankings.get(useCase)?.models.map((model) => model.modelId) ?? [];
     this.#current.live.addUnlogged(useCase, canonicalAmong(modelId, known), request);
@@ -332,11 +353,12 @@ export class ModelRanker {
     const runId = await currentRunId(this.#db);
     await reconcileRollups(this.#db, runId);
     const scope = { runId, from: window.from, to: window.to, halfLifeMs: this.#halfLifeMs };
-    const [rows, qualityRows] = await Promise.all([
+    const [rows, qualityRows, gamingRows] = await Promise.all([
       readRankingEvidence(this.#db, scope),
       readQualityEvidence(this.#db, scope),
+      readGamingEvidence(this.#db, scope),
     ]);
-    return { runId, book: bookOfRows(rows, qualityRows) };
+    return { runId, book: bookOfRows(rows, qualityRows, gamingRows) };
   }
 
   /** Before the first publication, the rankings that it would have. */
@@ -367,22 +389,4 @@ export class ModelRanker {
   #window(timeframe: TimeframeInput): Timeframe {
     return parseTimeframe(timeframe, this.#clock(), this.#timeframe);
   }
-}
-
-function rankedModel(models: readonly RankedModel[], name: string, param: string): RankedModel {
-  const ids = models.map((model) => model.modelId);
-  const id = resolveRanked(name, ids, param);
-  const model = models.find(({ modelId }) => modelId === id);
-  if (model === undefined) throw new RangeError(`${id} was resolved and is not ranked`);
-  return model;
-}
-
-function checkObserved({ success, timeMs, cost }: ObservedRequest): void {
-  const isAmount = (value: number | null | undefined): boolean =>
-    value === undefined || value === null || (Number.isFinite(value) && value >= 0);
-  if (typeof success === 'boolean' && isAmount(timeMs) && isAmount(cost)) return;
-  throw new TallyrankError(
-    'bad_request',
-    'updateRanking takes { success: true or false, timeMs and cost: numbers from 0, or null }.',
-  );
 }

@@ -1,5 +1,6 @@
 import { TallyrankError } from '../core/errors.ts';
 import { canonicalModelName } from '../core/model-names.ts';
+import type { RankedModel } from '../core/snapshot.ts';
 
 const SUGGESTIONS_MAX = 12;
 
@@ -26,6 +27,15 @@ export function resolveRanked(name: string, modelIds: readonly string[], param =
   throw new TallyrankError('unknown_model', `"${shown}" has no requests in this use case. ${known}`, {
     param,
   });
+}
+
+/** The same among ranked models themselves. */
+export function rankedModel(models: readonly RankedModel[], name: string, param: string): RankedModel {
+  const ids = models.map((model) => model.modelId);
+  const id = resolveRanked(name, ids, param);
+  const model = models.find(({ modelId }) => modelId === id);
+  if (model === undefined) throw new RangeError(`${id} was resolved and is not ranked`);
+  return model;
 }
 
 /** The ranked model of that name when there is exactly one, else the canonical form of the name itself. */

@@ -169,7 +169,7 @@ export class RankingVersions {
         { param },
       );
     }
-    const [last] = await readRankingVersions(db, { to: new Date(atMs), limit: 1 });
+    const [last] = await readRankingVersions(db, { toMs: atMs, limit: 1 });
     return last?.version ?? null;
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { rankedModel } from '../../tests/kit/ranked-model.ts';
 import type { CatalogModel, RequiredAbilities } from '../core/model-catalog.ts';
 import { ModelCatalog } from '../core/model-catalog.ts';
 import type { RankedModel, ScorePart, Snapshot } from '../core/snapshot.ts';
@@ -66,35 +67,8 @@ function ranked(
   cost: number,
   given: Partial<RankedModel> = {},
 ): RankedModel {
-  return {
-    modelId,
-    score: null,
-    scoreLow: null,
-    scoreHigh: null,
-    scoreSequence: null,
-    rankBest: null,
-    rankWorst: null,
-    probabilityBest: null,
-    success: part(success),
-    speed: part(0.8),
-    cost: part(cost),
-    quality: part(0.8),
-    requestCount: 500,
-    successRate: success,
-    latencyMeanMs: 2_000,
-    latencyP95Ms: 4_000,
-    costMeanUsd: 0,
-    followUpRate: null,
-    reAskRate: null,
-    sessionCount: 0,
-    ratingCount: 500,
-    promptTokensMean: null,
-    completionTokensMean: null,
-    hasEnoughEvidence: true,
-    isCandidate: false,
-    notCandidateReason: null,
-    ...given,
-  };
+  const parts = { success: part(success), speed: part(0.8), cost: part(cost), quality: part(0.8) };
+  return rankedModel(modelId, parts, { hasEnoughEvidence: true, ...given });
 }
 
 /** Food is ranked; of all else only the overall ranking knows anything. */

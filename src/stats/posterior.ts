@@ -26,6 +26,8 @@ export interface Posterior {
 
 /** Below this the variance is that of rounding; Beta parameters would overflow. */
 const VARIANCE_MIN = 1e-12;
+/** No observations vary so little that a handful settles everything. */
+const SPREAD_MIN = 1e-4;
 /** Observations that a shape of the spread is worth before it is believed. Small: noise; large: every part looks like a coin. */
 const DISPERSION_WEIGHT = 20;
 
@@ -72,16 +74,18 @@ export function dispersion(observed: Moments, assumed: number): number {
 }
 
 /**
- * Posterior of a mean: the prior is worth `weight` coin tosses, the observations vary by `spread` of a coin.
+ * Posterior of a mean: the prior is worth `weight` coin tosses, the observations vary by `spread` of a coin, so that
+ * one of them is worth 1 / spread tosses.
  *
- * variance = (spread n + w) / (n + w) * m (1 - m) / (n + w + 1); with spread 1 this is exactly the Beta
- * posterior, and with many observations it is their own variance of the mean.
+ * mean = (spread w m + sum) / (spread w + n), variance = m (1 - m) / (w + 1 + n / spread): the inverse variances add
+ * up (Gelman et al., Bayesian Data Analysis 3rd ed., 2.5). With spread 1 this is exactly the Beta posterior, and with
+ * many observations it is their own variance of the mean.
  */
 export function posteriorOf(observed: Moments, prior: Prior, spread = 1): Posterior {
-  const mean = shrunkMean(observed, prior);
-  const total = observed.count + prior.weight;
-  const share = (spread * observed.count + prior.weight) / total;
-  return { mean, variance: Math.max(VARIANCE_MIN, (share * mean * (1 - mean)) / (total + 1)) };
+  const worth = Math.max(spread, SPREAD_MIN);
+  const mean = shrunkMean(observed, { mean: prior.mean, weight: worth * prior.weight });
+  const tosses = prior.weight + observed.count / worth;
+  return { mean, variance: Math.max(VARIANCE_MIN, (mean * (1 - mean)) / (tosses + 1)) };
 }
 
 /**

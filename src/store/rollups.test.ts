@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore } from '../../tests/kit/scratch-store.ts';
-import type { UsageRecord } from '../core/usage-record.ts';
+import { NO_TOKEN_USAGE, type UsageRecord } from '../core/usage-record.ts';
 import { dropOldRuns, rebuildRollups, reconcileRollups } from './rollups.ts';
 
 const DAY_MS = 86_400_000;
@@ -170,6 +170,16 @@ function requests(
     useCase: 'casual_chat',
     promptHash: hashes[at % 4] ?? '',
     latencyMs: at % 11 === 0 ? null : 100 + at * 7.25,
+    firstTokenMs: at % 2 === 0 ? null : 60 + at,
+    loadMs: at % 3 === 0 ? 40 : null,
+    queueMs: at % 4 === 0 ? 25 : null,
+    generationMs: at % 5 === 0 ? 30 + at : null,
+    usage: {
+      ...NO_TOKEN_USAGE,
+      promptTokens: 10,
+      completionTokens: at % 17,
+      reasoningTokens: at % 6 === 0 ? 4 : null,
+    },
     costUsd: at % 5 === 0 ? null : at * 0.000_125,
     userId: `user-${at % 7}`,
     failure: at % 13 === 0 ? { fault: 'model', code: 'empty_answer', message: '' } : null,

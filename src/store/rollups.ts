@@ -44,6 +44,16 @@ const ROWS_OF_DAY = 'toYYYYMMDD(started_at) = {day:UInt32} AND run_id != {run:St
 /** The figures are those of usage_hourly_view, column by column; a test compares the two. */
 const fillStaging = (staging: string): string => `
 INSERT INTO ${staging}
+WITH
+  ifNull(load_ms, 0) + ifNull(queue_ms, 0) AS held_ms,
+  -- tokens after the first, reasoning (which nobody sees) left out; a provider's own clock counts them all
+  if(
+    ifNull(generation_ms, 0) > 0,
+    toInt64(completion_tokens),
+    toInt64(completion_tokens) - toInt64(ifNull(reasoning_tokens, 0)) - 1
+  ) AS written_tokens,
+  if(ifNull(generation_ms, 0) > 0, generation_ms, latency_ms - first_token_ms) AS writing_ms,
+  ifNull(success AND written_tokens > 0 AND writing_ms > 0, false) AS is_writing_timed
 SELECT
   {run:String} AS run_id,
   toUInt8(1) AS is_rebuilt,
@@ -59,12 +69,23 @@ SELECT
   countIf(success AND latency_ms IS NOT NULL) AS latency_count,
   sumIf(ifNull(latency_ms, 0), success) AS latency_sum_ms,
   sumMapIf(
-    map(toUInt8(least(255, greatest(0, floor(8 * log2(greatest(1, ifNull(latency_ms, 1))))))), toUInt64(1)),
+    map(toUInt8(least(255, floor(8 * log2(greatest(1, ifNull(latency_ms, 1) - held_ms))))), toUInt64(1)),
     success AND latency_ms IS NOT NULL
   ) AS latency_bins,
+  sumMapIf(
+    map(toUInt8(least(255, floor(8 * log2(greatest(1, ifNull(latency_ms, 1)))))), toUInt64(1)),
+    success AND latency_ms IS NOT NULL
+  ) AS wait_bins,
   quantilesTDigestStateIf(0.5, 0.95)(ifNull(latency_ms, 0), success AND latency_ms IS NOT NULL) AS latency_quantiles,
   countIf(success AND first_token_ms IS NOT NULL) AS first_token_count,
-  sumIf(ifNull(first_token_ms, 0), success) AS first_token_sum_ms,
+  sumIf(greatest(0, ifNull(first_token_ms, 0) - held_ms), success) AS first_token_sum_ms,
+  countIf(is_writing_timed) AS generation_count,
+  sumIf(ifNull(writing_ms, 0), is_writing_timed) AS generation_sum_ms,
+  sumIf(toUInt64(ifNull(written_tokens, 0)), is_writing_timed) AS generation_token_sum,
+  countIf(success AND load_ms IS NOT NULL) AS load_count,
+  sumIf(ifNull(load_ms, 0), success) AS load_sum_ms,
+  countIf(success AND queue_ms IS NOT NULL) AS queue_count,
+  sumIf(ifNull(queue_ms, 0), success) AS queue_sum_ms,
   countIf(cost_usd IS NOT NULL) AS priced_count,
   sum(ifNull(cost_usd, 0)) AS cost_sum_usd,
   sum(ifNull(cost_usd, 0) * ifNull(cost_usd, 0)) AS cost_square_sum,
@@ -87,9 +108,13 @@ const COUNTED_COLUMNS = [
   'session_id',
   'latency_ms',
   'first_token_ms',
+  'load_ms',
+  'queue_ms',
+  'generation_ms',
   'cost_usd',
   'prompt_tokens',
   'completion_tokens',
+  'reasoning_tokens',
   'prompt_length',
   'user_id',
   'prompt_hash',

@@ -5,6 +5,8 @@
 export const KEEPS_USE_CASE = "(use_case_rule != '' OR run_id = {run:String})";
 
 export interface RowsUnderRun {
+  /** A table that has the log's `use_case`, `use_case_rule`, `run_id` and `prompt_hash`; default: the log. */
+  readonly from?: 'usage_log' | 'judgements';
   /** Columns of `usage_log` that are wanted. */
   readonly columns: readonly string[];
   /** Condition on `usage_log`. */
@@ -18,19 +20,19 @@ export interface RowsUnderRun {
  * row's own where {@link KEEPS_USE_CASE} says so, else what the run assigned to its prompt, else "other". All that
  * asks for use cases, the roll-ups included, reads it here.
  */
-export function rowsUnderRun({ columns, where, assignedWhere }: RowsUnderRun): string {
+export function rowsUnderRun({ columns, where, assignedWhere, from = 'usage_log' }: RowsUnderRun): string {
   const wanted = columns.join(', ');
   const narrowed =
     assignedWhere === undefined
       ? ''
-      : ` AND prompt_hash IN (SELECT prompt_hash FROM usage_log WHERE NOT ${KEEPS_USE_CASE} AND ${assignedWhere})`;
+      : ` AND prompt_hash IN (SELECT prompt_hash FROM ${from} WHERE NOT ${KEEPS_USE_CASE} AND ${assignedWhere})`;
   return `(
   SELECT
     ${wanted},
     multiIf(keeps_use_case, own_use_case, assigned_use_case != '', assigned_use_case, 'other') AS use_case
   FROM (
     SELECT ${wanted}, ${KEEPS_USE_CASE} AS keeps_use_case, use_case AS own_use_case, prompt_hash AS own_hash
-    FROM usage_log
+    FROM ${from}
     WHERE ${where}
   ) AS logged
   LEFT JOIN (

@@ -1,5 +1,6 @@
+import { billionsOfText } from '../../core/model-name-facts.ts';
 import type { AnswerPart, ChatAnswer } from '../chat.ts';
-import { billionsOfText, factsOfName } from '../model-facts.ts';
+import { factsOfName } from '../model-facts.ts';
 import type { Fields } from '../protocols/fields.ts';
 import { toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../protocols/fields.ts';
 import { decodeOllamaAnswer, encodeOllamaRequest, OllamaStreamReader } from '../protocols/ollama.ts';

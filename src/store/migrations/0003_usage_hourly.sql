@@ -1,8 +1,10 @@
 -- Hourly roll-up per use case and model. Rows labelled by a run's own classifier arrive by the view below
 -- (is_rebuilt = 0); rows labelled by an earlier run are added, relabelled, by the rebuild (is_rebuilt = 1),
 -- one partition at a time and each replaced whole. The roll-up of run R is everything with run_id = R.
--- latency_bins: eight bins to the octave, bin = floor(8 log2 ms), so any quantile and the mean of any curve
+-- latency_bins, wait_bins: eight bins to the octave, bin = floor(8 log2 ms), so any quantile and the mean of any curve
 -- can be had within half a bin (4.4 %), and merging is exact.
+-- What people waited (latency_sum_ms, latency_quantiles, wait_bins) has everything in it. What a model is judged by
+-- (latency_bins, first_token_sum_ms) is without loading a model and waiting for its turn, by the provider's clock.
 CREATE TABLE IF NOT EXISTS usage_hourly (
   run_id LowCardinality(String),
   is_rebuilt UInt8,
@@ -19,9 +21,19 @@ CREATE TABLE IF NOT EXISTS usage_hourly (
   latency_count SimpleAggregateFunction(sum, UInt64),
   latency_sum_ms SimpleAggregateFunction(sum, Float64),
   latency_bins SimpleAggregateFunction(sumMap, Map(UInt8, UInt64)),
+  wait_bins SimpleAggregateFunction(sumMap, Map(UInt8, UInt64)),
   latency_quantiles AggregateFunction(quantilesTDigest(0.5, 0.95), Float64),
   first_token_count SimpleAggregateFunction(sum, UInt64),
   first_token_sum_ms SimpleAggregateFunction(sum, Float64),
+  -- requests whose writing can be timed, how long they wrote, and the tokens that they wrote in that time
+  generation_count SimpleAggregateFunction(sum, UInt64),
+  generation_sum_ms SimpleAggregateFunction(sum, Float64),
+  generation_token_sum SimpleAggregateFunction(sum, UInt64),
+  -- requests whose provider said so
+  load_count SimpleAggregateFunction(sum, UInt64),
+  load_sum_ms SimpleAggregateFunction(sum, Float64),
+  queue_count SimpleAggregateFunction(sum, UInt64),
+  queue_sum_ms SimpleAggregateFunction(sum, Float64),
   priced_count SimpleAggregateFunction(sum, UInt64),
   cost_sum_usd SimpleAggregateFunction(sum, Float64),
   cost_square_sum SimpleAggregateFunction(sum, Float64),
@@ -38,6 +50,16 @@ ORDER BY (run_id, is_rebuilt, use_case, model_id, source, hour)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_hourly_view TO usage_hourly AS
+WITH
+  ifNull(load_ms, 0) + ifNull(queue_ms, 0) AS held_ms,
+  -- tokens after the first, reasoning (which nobody sees) left out; a provider's own clock counts them all
+  if(
+    ifNull(generation_ms, 0) > 0,
+    toInt64(completion_tokens),
+    toInt64(completion_tokens) - toInt64(ifNull(reasoning_tokens, 0)) - 1
+  ) AS written_tokens,
+  if(ifNull(generation_ms, 0) > 0, generation_ms, latency_ms - first_token_ms) AS writing_ms,
+  ifNull(success AND written_tokens > 0 AND writing_ms > 0, false) AS is_writing_timed
 SELECT
   run_id,
   toUInt8(0) AS is_rebuilt,
@@ -53,12 +75,23 @@ SELECT
   countIf(success AND latency_ms IS NOT NULL) AS latency_count,
   sumIf(ifNull(latency_ms, 0), success) AS latency_sum_ms,
   sumMapIf(
-    map(toUInt8(least(255, greatest(0, floor(8 * log2(greatest(1, ifNull(latency_ms, 1))))))), toUInt64(1)),
+    map(toUInt8(least(255, floor(8 * log2(greatest(1, ifNull(latency_ms, 1) - held_ms))))), toUInt64(1)),
     success AND latency_ms IS NOT NULL
   ) AS latency_bins,
+  sumMapIf(
+    map(toUInt8(least(255, floor(8 * log2(greatest(1, ifNull(latency_ms, 1)))))), toUInt64(1)),
+    success AND latency_ms IS NOT NULL
+  ) AS wait_bins,
   quantilesTDigestStateIf(0.5, 0.95)(ifNull(latency_ms, 0), success AND latency_ms IS NOT NULL) AS latency_quantiles,
   countIf(success AND first_token_ms IS NOT NULL) AS first_token_count,
-  sumIf(ifNull(first_token_ms, 0), success) AS first_token_sum_ms,
+  sumIf(greatest(0, ifNull(first_token_ms, 0) - held_ms), success) AS first_token_sum_ms,
+  countIf(is_writing_timed) AS generation_count,
+  sumIf(ifNull(writing_ms, 0), is_writing_timed) AS generation_sum_ms,
+  sumIf(toUInt64(ifNull(written_tokens, 0)), is_writing_timed) AS generation_token_sum,
+  countIf(success AND load_ms IS NOT NULL) AS load_count,
+  sumIf(ifNull(load_ms, 0), success) AS load_sum_ms,
+  countIf(success AND queue_ms IS NOT NULL) AS queue_count,
+  sumIf(ifNull(queue_ms, 0), success) AS queue_sum_ms,
   countIf(cost_usd IS NOT NULL) AS priced_count,
   sum(ifNull(cost_usd, 0)) AS cost_sum_usd,
   sum(ifNull(cost_usd, 0) * ifNull(cost_usd, 0)) AS cost_square_sum,

@@ -8,10 +8,14 @@ CREATE TABLE IF NOT EXISTS judgements (
   outcome LowCardinality(String),
   request_id UUID,
   other_request_id Nullable(UUID),
-  use_case LowCardinality(String),
+  -- of the request's row, so that evidence is read without the log
+  started_at DateTime64(3, 'UTC'),
   model_id LowCardinality(String),
   other_model_id LowCardinality(String),
   prompt_hash String,
+  use_case LowCardinality(String),
+  use_case_rule LowCardinality(String),
+  run_id LowCardinality(String),
   -- score: quality 0..1; pair: 1 the first answer is better, 0 the other one, 0.5 neither
   value Nullable(Float64),
   -- pair: the verdict changed with the order, and so counts as a tie

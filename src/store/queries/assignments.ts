@@ -7,7 +7,7 @@ export interface PromptAssignment {
   readonly useCase: string;
   /** What was found: before them. */
   readonly foundUseCase: string;
-  /** Cosine to the centre of the use case, 0..1; null where there is none. */
+  /** Cosine to the centre of the use case where it was clustered, else the classifier's probability; 0..1 or null. */
   readonly confidence: number | null;
 }
 

@@ -2,13 +2,12 @@ import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
 import { rowsUnderRun } from '../rows-under-run.ts';
 import type { EvidenceScope } from './ranking-evidence.ts';
-import type { StoredQuery } from './stored-query.ts';
 
 /** Requests of one model in one use case to which one judge gave one score. */
 export interface JudgeEvidenceRow {
   readonly useCase: string;
   readonly modelId: string;
-  /** Canonical id of the judge; '' where nobody knows. */
+  /** Canonical id of the judge. */
   readonly judge: string;
   /** 0, 0.25, 0.5, 0.75 or 1. */
   readonly score: number;
@@ -51,33 +50,40 @@ const EXPLICIT = `coalesce(
       anyIf(toNullable(value), kind = 'imported_score')
     )`;
 
+/** Rows of `judgements` about requests of the window, under the run: few, so few assignments are read. */
+function judgedRows(columns: readonly string[], kind: 'score' | 'pair'): string {
+  const where = `kind = '${kind}' AND outcome = 'judged' AND ${WINDOW}`;
+  return rowsUnderRun({ from: 'judgements', columns, where, assignedWhere: where });
+}
+
+/** What people said of the requests of such rows. */
+function learntOf(column: 'request_id' | 'other_request_id'): string {
+  return `(
+  SELECT request_id, ${EXPLICIT} AS explicit, anyIf(toNullable(value), kind = 'judge_score') AS score
+  FROM signals FINAL
+  WHERE ${WINDOW} AND request_id IN (SELECT assumeNotNull(${column}) FROM judgements WHERE outcome = 'judged' AND isNotNull(${column}))
+  GROUP BY request_id
+)`;
+}
+
 const EVIDENCE = `
 SELECT
   judged.use_case AS useCase,
   judged.model_id AS modelId,
-  said.judge AS judge,
+  judged.judge AS judge,
   round(4 * assumeNotNull(learnt.score)) / 4 AS score,
   countIf(isNull(learnt.explicit)) AS silentCount,
   countIf(isNotNull(learnt.explicit)) AS feedbackCount,
   sum(ifNull(learnt.explicit, 0)) AS feedbackSum,
   sum(ifNull(learnt.explicit * learnt.explicit, 0)) AS feedbackSquareSum
-FROM ${rowsUnderRun({
-  columns: ['request_id', 'model_id'],
-  where: `${WINDOW} AND request_id IN (SELECT request_id FROM signals WHERE kind = 'judge_score' AND ${WINDOW})`,
-})} AS judged
-INNER JOIN (
-  SELECT request_id, ${EXPLICIT} AS explicit, anyIf(toNullable(value), kind = 'judge_score') AS score
-  FROM signals FINAL
-  WHERE ${WINDOW}
-  GROUP BY request_id
-  HAVING isNotNull(score)
-) AS learnt ON learnt.request_id = judged.request_id
-LEFT JOIN (
-  SELECT request_id, toString(argMax(judge, judged_at)) AS judge
-  FROM judgements
-  WHERE kind = 'score' AND outcome = 'judged'
-  GROUP BY request_id
-) AS said ON said.request_id = judged.request_id
+FROM (
+  -- Two programs may have judged the same answer; the newest signal counts, so the newest judge does.
+  SELECT * FROM ${judgedRows(['request_id', 'model_id', 'judge', 'judged_at'], 'score')}
+  ORDER BY judged_at DESC
+  LIMIT 1 BY request_id
+) AS judged
+INNER JOIN ${learntOf('request_id')} AS learnt ON learnt.request_id = judged.request_id
+WHERE isNotNull(learnt.score)
 GROUP BY useCase, modelId, judge, score
 ORDER BY useCase, modelId, judge, score`;
 
@@ -94,16 +100,12 @@ SELECT
   countIf(one.explicit != other.explicit AND pairs.value != 0.5) AS ratedCount,
   countIf(one.explicit != other.explicit AND pairs.value != 0.5 AND (one.explicit > other.explicit) = (pairs.value = 1))
     AS agreedCount
-FROM (
-  SELECT * FROM judgements
-  WHERE kind = 'pair' AND outcome = 'judged' AND judged_at >= {from:DateTime64(3, 'UTC')}
-) AS pairs
-LEFT JOIN (
-  SELECT request_id, ${EXPLICIT} AS explicit FROM signals FINAL WHERE ${WINDOW} GROUP BY request_id
-) AS one ON one.request_id = pairs.request_id
-LEFT JOIN (
-  SELECT request_id, ${EXPLICIT} AS explicit FROM signals FINAL WHERE ${WINDOW} GROUP BY request_id
-) AS other ON other.request_id = assumeNotNull(pairs.other_request_id)
+FROM ${judgedRows(
+  ['request_id', 'other_request_id', 'model_id', 'other_model_id', 'judge', 'value', 'is_flipped'],
+  'pair',
+)} AS pairs
+LEFT JOIN ${learntOf('request_id')} AS one ON one.request_id = pairs.request_id
+LEFT JOIN ${learntOf('other_request_id')} AS other ON other.request_id = assumeNotNull(pairs.other_request_id)
 GROUP BY useCase, judge, modelId, otherModelId
 ORDER BY useCase, modelId, otherModelId, judge`;
 
@@ -114,18 +116,12 @@ WHERE kind = 'score' AND outcome != 'judged' AND judged_at >= {from:DateTime64(3
 GROUP BY outcome, modelId
 ORDER BY outcome, modelId`;
 
-/** The question of {@link readJudgeEvidence}. */
-export function judgeEvidenceQuery(scope: EvidenceScope): StoredQuery {
-  return { sql: EVIDENCE, params: { run: scope.runId, ...windowParams(scope) } };
-}
-
 /**
  * How did the judge score the answers of the window, and what did people say of the same? Feedback that came
- * after the score counts as well. Reads `signals`, `judgements` and the log rows they belong to.
+ * after the score counts as well. Reads `judgements` and the signals of the same requests, never the log.
  */
 export async function readJudgeEvidence(db: Database, scope: EvidenceScope): Promise<JudgeEvidenceRow[]> {
-  const { sql, params } = judgeEvidenceQuery(scope);
-  const rows = await db.query<JudgeEvidenceRow>(sql, params);
+  const rows = await db.query<JudgeEvidenceRow>(EVIDENCE, paramsOf(scope));
   return rows.map((row) => ({
     ...row,
     score: Number(row.score),
@@ -136,12 +132,9 @@ export async function readJudgeEvidence(db: Database, scope: EvidenceScope): Pro
   }));
 }
 
-/** How did comparisons come out since the window's begin? Reads `judgements`, and `signals` of the window. */
-export async function readComparisons(
-  db: Database,
-  window: Pick<EvidenceScope, 'from' | 'to'>,
-): Promise<ComparisonRow[]> {
-  const rows = await db.query<ComparisonRow>(COMPARISONS, windowParams(window));
+/** How did comparisons of answers of the window come out? Reads `judgements` and `signals`. */
+export async function readComparisons(db: Database, scope: EvidenceScope): Promise<ComparisonRow[]> {
+  const rows = await db.query<ComparisonRow>(COMPARISONS, paramsOf(scope));
   return rows.map((row) => ({
     ...row,
     winCount: Number(row.winCount),
@@ -159,6 +152,6 @@ export async function readUnjudged(db: Database, from: Date): Promise<UnjudgedRo
   return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
-function windowParams({ from, to }: Pick<EvidenceScope, 'from' | 'to'>): { from: string; to: string } {
-  return { from: storedMoment(from.getTime()), to: storedMoment(to.getTime()) };
+function paramsOf({ runId, from, to }: EvidenceScope): Readonly<Record<'run' | 'from' | 'to', string>> {
+  return { run: runId, from: storedMoment(from.getTime()), to: storedMoment(to.getTime()) };
 }

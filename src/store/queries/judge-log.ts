@@ -1,5 +1,6 @@
-import { encodeSignal } from '../../core/signal.ts';
+import { encodeSignal, momentOfRequestId } from '../../core/signal.ts';
 import type { Database } from '../database.ts';
+import type { JudgeText } from './judge-sample.ts';
 
 /** One judgement: a row of `judgements`, and of `signals` where it is the score of an answer. */
 export interface Judgement {
@@ -8,13 +9,10 @@ export interface Judgement {
   /** Canonical id of the judging model. */
   readonly judge: string;
   readonly outcome: 'judged' | 'malformed' | 'suspect';
-  readonly requestId: string;
-  readonly otherRequestId: string | null;
-  /** As it was when it was judged. */
-  readonly useCase: string;
-  readonly modelId: string;
-  readonly otherModelId: string | null;
-  readonly promptHash: string;
+  /** The answer that is scored, or the first of the two. */
+  readonly request: Omit<JudgeText, 'context' | 'prompt' | 'response'>;
+  /** The second of two answers; null where one is scored. */
+  readonly other: Pick<JudgeText, 'requestId' | 'modelId'> | null;
   /** score: quality 0..1; pair: 1 the first is better, 0 the other, 0.5 neither; null without a verdict. */
   readonly value: number | null;
   /** The verdict on a pair changed with the order; null where two orders were not asked. */
@@ -57,19 +55,23 @@ WHERE judged_at >= {since:DateTime64(3)}`;
  * that the next run asks for again; the other way round a budget would not see what was spent.
  */
 export async function writeJudgement(db: Database, judgement: Judgement): Promise<void> {
+  const { request, other, kind, value } = judgement;
   await db.insertRows('judgements', [
     {
       judged_at: new Date(judgement.judgedAtMs),
-      kind: judgement.kind,
+      kind,
       judge: judgement.judge,
       outcome: judgement.outcome,
-      request_id: judgement.requestId,
-      other_request_id: judgement.otherRequestId,
-      use_case: judgement.useCase,
-      model_id: judgement.modelId,
-      other_model_id: judgement.otherModelId,
-      prompt_hash: judgement.promptHash,
-      value: judgement.value,
+      request_id: request.requestId,
+      other_request_id: other?.requestId ?? null,
+      started_at: new Date(momentOfRequestId(request.requestId) ?? 0),
+      model_id: request.modelId,
+      other_model_id: other?.modelId ?? '',
+      prompt_hash: request.promptHash,
+      use_case: request.useCase,
+      use_case_rule: request.useCaseRule,
+      run_id: request.runId,
+      value,
       is_flipped: judgement.isFlipped,
       call_count: judgement.callCount,
       prompt_tokens: judgement.promptTokens,
@@ -78,17 +80,11 @@ export async function writeJudgement(db: Database, judgement: Judgement): Promis
       cost_usd: judgement.costUsd,
     },
   ]);
-  if (judgement.kind !== 'score' || judgement.value === null) return;
-  const signal = encodeSignal({
-    requestId: judgement.requestId,
-    kind: 'judge_score',
-    value: judgement.value,
-    comment: judgement.comment,
-    source: 'judge',
-    atMs: judgement.judgedAtMs,
-  });
-  const token = `judge-${judgement.requestId}-${judgement.judgedAtMs}`;
-  await db.insertLines('signals', Buffer.from(signal), token);
+  if (kind !== 'score' || value === null) return;
+  const { requestId } = request;
+  const { comment, judgedAtMs: atMs } = judgement;
+  const signal = encodeSignal({ requestId, kind: 'judge_score', value, comment, source: 'judge', atMs });
+  await db.insertLines('signals', Buffer.from(signal), `judge-${requestId}-${atMs}`);
 }
 
 /** What has judging taken since then, by whatever judge? Reads `judgements`. */

@@ -22,8 +22,11 @@ export interface EvidenceRow {
   readonly sessionCount: number;
   readonly latencyCount: number;
   readonly latencySumMs: number;
-  /** Requests per latency bin. */
+  /** Requests per latency bin, without loading a model and waiting for its turn. */
   readonly latencyBins: ReadonlyMap<number, number>;
+  /** The same with all that people waited. */
+  readonly waitBins: ReadonlyMap<number, number>;
+  readonly timing: TimingSums;
   readonly pricedCount: number;
   readonly costSumUsd: number;
   readonly costSquareSum: number;
@@ -44,12 +47,33 @@ export interface EvidenceRow {
   readonly weightScale: number;
 }
 
+/** Times of successful requests and how many of them they were known of. They add up. */
+export interface TimingSums {
+  /** Streams, from the request to the first content; without loading and queueing. */
+  readonly firstTokenCount: number;
+  readonly firstTokenSumMs: number;
+  /** Requests whose writing could be timed, and the tokens written in that time. */
+  readonly generationCount: number;
+  readonly generationSumMs: number;
+  readonly generationTokenSum: number;
+  /** Requests whose provider said how long it loaded the model. */
+  readonly loadCount: number;
+  readonly loadSumMs: number;
+  /** The same of waiting for its turn. */
+  readonly queueCount: number;
+  readonly queueSumMs: number;
+}
+
 /** What the evidence query answers as it comes from the engine: whole numbers may be strings. */
 type StoredEvidenceRow = { readonly [Field in keyof EvidenceRow]: unknown } & {
   readonly useCase: string;
   readonly modelId: string;
   readonly bins: readonly unknown[];
   readonly binCounts: readonly unknown[];
+  readonly waitKeys: readonly unknown[];
+  readonly waitCounts: readonly unknown[];
+  /** In the order of {@link TimingSums}. */
+  readonly timings: readonly unknown[];
   readonly weightedBins: readonly unknown[];
   readonly weightedBinCounts: readonly unknown[];
   /** Successes, failures, sessions, priced requests, cost, its squares. */
@@ -77,6 +101,13 @@ SELECT
   sum(latency_sum_ms) AS latencySumMs,
   mapKeys(sumMap(latency_bins) AS all_bins) AS bins,
   mapValues(all_bins) AS binCounts,
+  mapKeys(sumMap(wait_bins) AS all_waits) AS waitKeys,
+  mapValues(all_waits) AS waitCounts,
+  [
+    sum(first_token_count), sum(first_token_sum_ms),
+    sum(generation_count), sum(generation_sum_ms), sum(generation_token_sum),
+    sum(load_count), sum(load_sum_ms), sum(queue_count), sum(queue_sum_ms)
+  ] AS timings,
   sum(priced_count) AS pricedCount,
   sum(cost_sum_usd) AS costSumUsd,
   sum(cost_square_sum) AS costSquareSum,
@@ -117,6 +148,8 @@ export async function readRankingEvidence(db: Database, scope: EvidenceScope): P
     latencyCount: Number(row.latencyCount),
     latencySumMs: Number(row.latencySumMs),
     latencyBins: new Map(row.bins.map((bin, at) => [Number(bin), Number(row.binCounts[at])])),
+    waitBins: new Map(row.waitKeys.map((bin, at) => [Number(bin), Number(row.waitCounts[at])])),
+    timing: timingOf(row.timings.map(Number)),
     pricedCount: Number(row.pricedCount),
     costSumUsd: Number(row.costSumUsd),
     costSquareSum: Number(row.costSquareSum),
@@ -125,6 +158,30 @@ export async function readRankingEvidence(db: Database, scope: EvidenceScope): P
     completionTokenSum: Number(row.completionTokenSum),
     ...weightedOf(row),
   }));
+}
+
+function timingOf([
+  firstTokenCount = 0,
+  firstTokenSumMs = 0,
+  generationCount = 0,
+  generationSumMs = 0,
+  generationTokenSum = 0,
+  loadCount = 0,
+  loadSumMs = 0,
+  queueCount = 0,
+  queueSumMs = 0,
+]: readonly number[]): TimingSums {
+  return {
+    firstTokenCount,
+    firstTokenSumMs,
+    generationCount,
+    generationSumMs,
+    generationTokenSum,
+    loadCount,
+    loadSumMs,
+    queueCount,
+    queueSumMs,
+  };
 }
 
 function weightedOf(row: StoredEvidenceRow): Pick<EvidenceRow, 'weighted' | 'weightScale'> {
