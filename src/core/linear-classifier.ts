@@ -1,4 +1,4 @@
-import type { Classification, PromptClassifier } from './classifier.ts';
+import type { Classification, PossibleUseCase, PromptClassifier } from './classifier.ts';
 import { TallyrankError } from './errors.ts';
 import { FEATURE_BUCKETS, FEATURES_VERSION, FeatureReader } from './prompt-features.ts';
 import { OTHER_USE_CASE } from './use-case.ts';
@@ -25,6 +25,11 @@ const ROWS_MAX = 60_000;
 const WEIGHT_BYTES_MAX = 6_000_000;
 const NO_ROW = 0xffff;
 const CLASSES_MAX = 4_096;
+/** A use case as likely as this is not doubted: what else it might be would change no decision. */
+const SURE_FROM = 0.95;
+/** Less likely ones, and more of them, say little and cost time. */
+const MIXED_FROM = 0.04;
+const MIXED_MAX = 6;
 
 interface QuantisedModel {
   readonly useCases: readonly string[];
@@ -91,8 +96,25 @@ export class LinearClassifier implements PromptClassifier {
       if (useCases[k] === useCase) own += odds;
     }
     const confidence = own / sum;
-    if (confidence < confidenceMin) return { useCase: OTHER_USE_CASE, confidence: 1 - confidence };
-    return { useCase, confidence };
+    const mix = confidence < SURE_FROM ? { mix: this.#mix(best, sum) } : undefined;
+    if (confidence < confidenceMin) return { useCase: OTHER_USE_CASE, confidence: 1 - confidence, ...mix };
+    return { useCase, confidence, ...mix };
+  }
+
+  /** The likeliest use cases by the logits that were just computed. */
+  #mix(best: number, sum: number): PossibleUseCase[] {
+    const { useCases } = this.#model;
+    const oddsMin = MIXED_FROM * sum;
+    const mix: { useCase: string; probability: number }[] = [];
+    for (let k = 0; k < useCases.length; k++) {
+      const odds = Math.exp((this.#logits[k] as number) - (this.#logits[best] as number));
+      if (odds < oddsMin) continue;
+      const useCase = useCases[k] as string;
+      const known = mix.find((entry) => entry.useCase === useCase);
+      if (known === undefined) mix.push({ useCase, probability: odds / sum });
+      else known.probability += odds / sum;
+    }
+    return mix.sort((one, other) => other.probability - one.probability).slice(0, MIXED_MAX);
   }
 
   /** Logits over temperature, for calibration and tests; a new array. */

@@ -1,9 +1,12 @@
+import type { Classification, PossibleUseCase } from '../core/classifier.ts';
 import type { CandidateScore } from '../core/decision.ts';
 import type { CatalogModel, ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
 import { hasAbilities } from '../core/model-catalog.ts';
 import type { Policy } from '../core/policy.ts';
 import { viewRanking } from '../core/ranking-view.ts';
-import type { RankedModel, Snapshot, UseCaseRanking } from '../core/snapshot.ts';
+import type { RankedModel, Snapshot } from '../core/snapshot.ts';
+import { OTHER_USE_CASE } from '../core/use-case.ts';
+import { mixedModels, quantisedMix } from './mixed-ranking.ts';
 
 /** What models there are, and what they cost; the gateway's registry fits. */
 export interface ModelRegistry {
@@ -60,11 +63,20 @@ export class PlanBook {
   }
 
   /**
-   * The plan of a use case; null when no model may serve the request.
+   * The plan of a prompt; null when no model may serve the request. Where its use case is in doubt, what is expected
+   * of each model over those that it may be.
    *
    * @param isRanked  false leaves the rankings aside: the default model, else the order of the priors
    */
-  plan(useCase: string, policy: Policy, needs: RequiredAbilities | undefined, isRanked = true): Plan | null {
+  plan(
+    { useCase, mix }: Pick<Classification, 'useCase' | 'mix'>,
+    policy: Policy,
+    needs: RequiredAbilities | undefined,
+    isRanked = true,
+  ): Plan | null {
+    // A rejected prompt is also like those that fit nothing.
+    const rest = useCase === OTHER_USE_CASE ? useCase : this.#snapshot.overall.useCase;
+    const parts = isRanked ? quantisedMix(mix, rest) : null;
     let unable = '';
     if (needs !== undefined) {
       for (let at = 0; at < this.#eligible.length; at++) {
@@ -72,12 +84,13 @@ export class PlanBook {
         if (model !== undefined && !hasAbilities(model, needs)) unable += `,${at}`;
       }
     }
-    const key = `${policy.name} ${useCase} ${unable}${isRanked ? '' : ' unranked'}`;
+    const asked = parts === null ? useCase : mixName(parts);
+    const key = `${policy.name} ${useCase} ${asked} ${unable}${isRanked ? '' : ' unranked'}`;
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
     const able =
       needs === undefined ? this.#eligible : this.#eligible.filter((model) => hasAbilities(model, needs));
-    const plan = isRanked ? this.#ranked(useCase, policy, able) : this.#unranked(able);
+    const plan = isRanked ? this.#ranked(useCase, parts, policy, able) : this.#unranked(able);
     if (plan === null) return null;
     if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
     this.#plans.set(key, plan);
@@ -92,11 +105,19 @@ export class PlanBook {
     return 'auto uses only models with a known price, and there is none: declare prices, or name a model.';
   }
 
-  #ranked(useCase: string, policy: Policy, able: readonly CatalogModel[]): Plan | null {
+  #ranked(
+    useCase: string,
+    mix: readonly PossibleUseCase[] | null,
+    policy: Policy,
+    able: readonly CatalogModel[],
+  ): Plan | null {
     if (able.length === 0) return null;
     const ableIds = new Set(able.map((model) => model.modelId));
-    const local = rankAble(this.#snapshot.rankings.get(useCase), policy, ableIds);
-    const overall = rankAble(this.#snapshot.overall, policy, ableIds);
+    const asked = mix === null ? useCase : mixName(mix);
+    const own =
+      mix === null ? this.#snapshot.rankings.get(useCase)?.models : mixedModels(this.#snapshot, mix);
+    const local = rankAble(own, policy, ableIds);
+    const overall = rankAble(this.#snapshot.overall.models, policy, ableIds);
     const priors = this.#priorOrder(able);
     const chosen = local.candidates.length > 0 ? local : overall;
     const rest = [local, overall].flatMap(({ others, candidates }) => [...candidates, ...others]);
@@ -106,13 +127,13 @@ export class PlanBook {
     const modelIds = [...new Set([...order, ...priors])];
     return {
       cause: 'ranking',
-      rankedBy: chosen === local ? useCase : this.#snapshot.overall.useCase,
+      rankedBy: chosen === local ? asked : this.#snapshot.overall.useCase,
       modelIds,
       firstIds: modelIds.slice(0, MODEL_IDS_MAX),
       candidateCount: chosen.candidates.length,
       rows: rowsOf(chosen, this.#registry, ableIds),
       rankedModels: chosen.models,
-      reason: reasonOf(chosen, useCase, chosen === local),
+      reason: reasonOf(chosen, asked, chosen === local),
     };
   }
 
@@ -163,6 +184,11 @@ function byPrior(one: CatalogModel, other: CatalogModel, registry: ModelRegistry
   return one.modelId < other.modelId ? -1 : 1;
 }
 
+/** "translation 0.63, technical_code 0.38". */
+function mixName(mix: readonly PossibleUseCase[]): string {
+  return mix.map(({ useCase, probability }) => `${useCase} ${probability.toFixed(2)}`).join(', ');
+}
+
 interface AbleRanking {
   readonly candidates: readonly RankedModel[];
   readonly others: readonly RankedModel[];
@@ -174,20 +200,20 @@ interface AbleRanking {
 
 /** The ranking among the models that may serve: the best of those is what the others are measured by. */
 function rankAble(
-  ranking: UseCaseRanking | undefined,
+  ranked: readonly RankedModel[] | undefined,
   policy: Policy,
   ableIds: ReadonlySet<string>,
 ): AbleRanking {
-  const ranked = ranking?.models ?? [];
+  const all = ranked ?? [];
   const view = viewRanking(
-    ranked.filter((model) => ableIds.has(model.modelId)),
+    all.filter((model) => ableIds.has(model.modelId)),
     policy,
   );
   return {
     candidates: view.models.filter((model) => model.isCandidate),
     others: view.models.filter((model) => !model.isCandidate),
     models: view.models,
-    left: ranked.filter((model) => !ableIds.has(model.modelId)),
+    left: all.filter((model) => !ableIds.has(model.modelId)),
     note: view.note,
   };
 }

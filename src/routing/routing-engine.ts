@@ -180,7 +180,7 @@ export class RoutingEngine {
     if (named !== null) return { decision: explicitDecision(frame, named.modelId), plan: null };
     const { useCase, confidence: useCaseConfidence } = frame.classification;
     const plans = this.#plansOf(snapshot);
-    const plan = plans.plan(useCase, policy, message.needs);
+    const plan = plans.plan(classification, policy, message.needs);
     const isUnnamed = message.routing?.explicit !== true || isAutoName(message.routing.model ?? '');
     let classified: ClassifiedMessage | null = null;
     for (const { name, rule } of this.#entries) {
@@ -201,7 +201,7 @@ export class RoutingEngine {
       if (modelIds.length > 0) return { decision: ruleDecision(frame, name, modelIds), plan: null };
     }
     // Here the rule of the rankings had no answer, was taken out, or did not apply.
-    const last = plan?.candidateCount === 0 ? plan : plans.plan(useCase, policy, message.needs, false);
+    const last = plan?.candidateCount === 0 ? plan : plans.plan(classification, policy, message.needs, false);
     if (last === null) throw new TallyrankError('no_candidate', plans.emptyReason(), { param: 'model' });
     return { decision: this.#planned(frame, last, null, isUnnamed ? random : null), plan: last };
   }
