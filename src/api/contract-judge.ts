@@ -72,6 +72,7 @@ export const judgeAnswer = z.object({
       useCase: z.string(),
       modelId: z.string(),
       judge: z.string(),
+      isOwnModel: z.boolean().describe('The judge scored its own model’s answers: models prefer their own'),
       scoredCount: count,
       ratedCount: count,
       scoreMean: z.number().describe('1..5, as the judge gave it'),

@@ -87,7 +87,7 @@ function statusText({ judge, today, agreement, comparisons, scores, unjudged }: 
   ];
   const rows = scores.map((cell) => [
     cell.useCase,
-    cell.modelId,
+    cell.isOwnModel ? `${cell.modelId} (judges itself)` : cell.modelId,
     String(cell.scoredCount),
     cell.scoreMean.toFixed(2),
     String(cell.ratedCount),

@@ -2,7 +2,7 @@ import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { PriceBook } from '../core/price-book.ts';
 import type { TokenUsage } from '../core/usage-record.ts';
-import { NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import { NO_TOKEN_USAGE, providerOf } from '../core/usage-record.ts';
 import type { CompletionChoice } from '../discovery/complete-chat.ts';
 import { askChat } from '../discovery/complete-chat.ts';
 
@@ -13,6 +13,12 @@ export interface JudgeModel {
   readonly choice: CompletionChoice;
   /** On hardware of the operator: texts go to it as they are. Others get them redacted. */
   readonly isLocal: boolean;
+}
+
+/** Without provider, vendor and the tag of Ollama's that says nothing: "openrouter:openai/gpt-4o" is "openai:gpt-4o". */
+export function bareName(modelId: string): string {
+  const name = modelId.slice(providerOf(modelId).length + 1);
+  return name.replace(/^.*\//, '').replace(/:latest$/, '');
 }
 
 /** What calls of one judgement took. */

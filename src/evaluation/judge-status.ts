@@ -6,6 +6,7 @@ import type { ComparisonRow, JudgeEvidenceRow, UnjudgedRow } from '../store/quer
 import { readComparisons, readJudgeEvidence, readUnjudged } from '../store/queries/judge-evidence.ts';
 import type { JudgeSpending } from '../store/queries/judge-log.ts';
 import type { EvidenceScope } from '../store/queries/ranking-evidence.ts';
+import { bareName } from './judge-caller.ts';
 
 /** How well one judge agrees with people, and what its scores are therefore worth. */
 export interface JudgeAgreement {
@@ -50,6 +51,8 @@ export interface JudgeStatus {
     readonly useCase: string;
     readonly modelId: string;
     readonly judge: string;
+    /** The judge scored its own model's answers (judge.judgesItself): models prefer their own. */
+    readonly isOwnModel: boolean;
     readonly scoredCount: number;
     /** Of them with explicit feedback, which then counts in their place. */
     readonly ratedCount: number;
@@ -143,7 +146,15 @@ function scoresOf(rows: readonly JudgeEvidenceRow[]): JudgeStatus['scores'] {
   >();
   for (const { useCase, modelId, judge, score, silentCount, feedbackCount } of rows) {
     const key = `${useCase}\n${modelId}\n${judge}`;
-    const cell = cells.get(key) ?? { useCase, modelId, judge, scoredCount: 0, ratedCount: 0, scoreMean: 0 };
+    const cell = cells.get(key) ?? {
+      useCase,
+      modelId,
+      judge,
+      isOwnModel: bareName(modelId) === bareName(judge),
+      scoredCount: 0,
+      ratedCount: 0,
+      scoreMean: 0,
+    };
     const count = silentCount + feedbackCount;
     cell.scoreMean =
       (cell.scoreMean * cell.scoredCount + (1 + 4 * score) * count) / (cell.scoredCount + count);

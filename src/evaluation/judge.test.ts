@@ -143,8 +143,9 @@ describe('Judge', () => {
     ]);
     const strict = await judgeWith(() => grades(5));
     expect(await strict.run()).toMatchObject({ endedBy: 'nothing_left', callCount: 0 });
-    const { run } = await judgeWith(() => grades(5), { settings: { judgesItself: true } });
+    const { run, judge } = await judgeWith(() => grades(5), { settings: { judgesItself: true } });
     expect(await run()).toMatchObject({ scoredCount: 3 });
+    expect((await judge.status()).scores.map(({ isOwnModel }) => isOwnModel)).toEqual([true, true, true]);
   });
 
   it('says what it would do, and asks nobody, in a dry run', async () => {

@@ -3,7 +3,6 @@ import { TallyrankError } from '../core/errors.ts';
 import type { Logger, Progress } from '../core/log.ts';
 import type { PriceBook } from '../core/price-book.ts';
 import { parseTimeframe } from '../core/timeframe.ts';
-import { providerOf } from '../core/usage-record.ts';
 import type { RankingsAnswer } from '../ranking/answers.ts';
 import type { Database } from '../store/database.ts';
 import { currentRunId } from '../store/queries/current-run.ts';
@@ -13,6 +12,7 @@ import { judgeSpending } from '../store/queries/judge-log.ts';
 import type { CandidatePair } from '../store/queries/judge-sample.ts';
 import { drawJudgeCandidates, drawJudgePairs, readJudgeTexts } from '../store/queries/judge-sample.ts';
 import type { JudgeModel } from './judge-caller.ts';
+import { bareName } from './judge-caller.ts';
 import type { JudgePlan } from './judge-plan.ts';
 import { planJudging } from './judge-plan.ts';
 import type { JudgeCounts } from './judge-run.ts';
@@ -213,12 +213,6 @@ export class Judge {
       { param: 'judge.model', statusCode: 409 },
     );
   }
-}
-
-/** Without provider, vendor and the tag of Ollama's that says nothing: "openrouter:openai/gpt-4o" is "openai:gpt-4o". */
-function bareName(modelId: string): string {
-  const name = modelId.slice(providerOf(modelId).length + 1);
-  return name.replace(/^.*\//, '').replace(/:latest$/, '');
 }
 
 function countPlanned({ scores }: JudgePlan): JudgeReport['planned'] {

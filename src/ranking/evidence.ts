@@ -1,4 +1,5 @@
 import type { Conduct, GamingEvidenceRow } from '../store/queries/gaming-evidence.ts';
+import type { JudgeEvidenceRow } from '../store/queries/judge-evidence.ts';
 import type { EvidenceRow, QualityEvidenceRow, TimingSums } from '../store/queries/ranking-evidence.ts';
 import type { LatencyBins } from './latency-bins.ts';
 import { addBins, latencyBin } from './latency-bins.ts';
@@ -28,6 +29,8 @@ export interface ModelEvidence {
   /** Re-asked or corrected. */
   readonly reAskCount: number;
   readonly marks: Readonly<Record<Mark, MarkEvidence>>;
+  /** Requests that a judge scored, by judge and score. */
+  readonly judged: readonly JudgeEvidenceRow[];
   /** How it answered and who rated it, as of the last refresh: no sum, requests since change nothing. null: not looked at. */
   readonly conduct: Conduct | null;
   /**
@@ -40,7 +43,14 @@ export interface ModelEvidence {
 /** What posteriors are computed from. */
 export type PartSums = Pick<
   ModelEvidence,
-  'successCount' | 'failureCount' | 'latencyBins' | 'pricedCount' | 'costSumUsd' | 'costSquareSum' | 'marks'
+  | 'successCount'
+  | 'failureCount'
+  | 'latencyBins'
+  | 'pricedCount'
+  | 'costSumUsd'
+  | 'costSquareSum'
+  | 'marks'
+  | 'judged'
 >;
 
 /** What a session shows of a request, worst first; a request has one mark at most. */
@@ -82,6 +92,7 @@ const NO_PARTS: PartSums = {
   costSumUsd: 0,
   costSquareSum: 0,
   marks: { abandoned: NO_MARK, reAsked: NO_MARK, untroubled: NO_MARK, unseen: NO_MARK },
+  judged: [],
 };
 
 /** A model of which nothing is known. */
@@ -154,6 +165,8 @@ function addParts(one: PartSums, other: PartSums, sign: 1 | -1 = 1): PartSums {
       untroubled: addMarks(one.marks.untroubled, other.marks.untroubled, sign),
       unseen: addMarks(one.marks.unseen, other.marks.unseen, sign),
     },
+    // A judge's scores do not age: few answers are judged, and a window of them is short.
+    judged: sign === 1 ? [...one.judged, ...other.judged] : one.judged,
   };
 }
 
@@ -234,6 +247,7 @@ export function bookOfRows(
   rows: readonly EvidenceRow[],
   qualityRows: readonly QualityEvidenceRow[],
   gamingRows: readonly GamingEvidenceRow[] = [],
+  judgeRows: readonly JudgeEvidenceRow[] = [],
 ): EvidenceBook {
   const conducts = new Map(gamingRows.map((row) => [`${row.useCase}\n${row.modelId}`, row.conduct]));
   const quality = new Map<string, QualityEvidenceRow[]>();
@@ -246,7 +260,8 @@ export function bookOfRows(
     const models = book.get(row.useCase) ?? new Map<string, ModelEvidence>();
     const key = `${row.useCase}\n${row.modelId}`;
     const evidence = evidenceOfRow(row, quality.get(key) ?? []);
-    models.set(row.modelId, { ...evidence, conduct: conducts.get(key) ?? null });
+    const judged = judgeRows.filter((one) => one.useCase === row.useCase && one.modelId === row.modelId);
+    models.set(row.modelId, { ...evidence, judged, conduct: conducts.get(key) ?? null });
     book.set(row.useCase, models);
   }
   return book;
@@ -272,7 +287,14 @@ function evidenceOfRow(row: EvidenceRow, qualityRows: readonly QualityEvidenceRo
   // Requests without any signal are not among the signals' rows: in a session, that is itself a sign.
   const silent = Math.max(0, row.sessionCount - countedInSession);
   const untroubled = addMarks(marks.untroubled, { ...NO_MARK, silentCount: silent });
-  const whole = { ...sums, followUpCount, reAskCount, marks: { ...marks, untroubled }, conduct: null };
+  const whole = {
+    ...sums,
+    followUpCount,
+    reAskCount,
+    marks: { ...marks, untroubled },
+    judged: [],
+    conduct: null,
+  };
   return { ...whole, faded: addParts(whole, agedParts(whole, row, qualityRows), -1) };
 }
 
@@ -324,6 +346,7 @@ function agedParts(
       untroubled: agedMark('untroubled'),
       unseen: agedMark('unseen'),
     },
+    judged: [],
   };
 }
 

@@ -10,6 +10,7 @@ import type { UsageRecord } from '../core/usage-record.ts';
 import type { Database } from '../store/database.ts';
 import { currentRunId } from '../store/queries/current-run.ts';
 import { readGamingEvidence } from '../store/queries/gaming-evidence.ts';
+import { readJudgeEvidence } from '../store/queries/judge-evidence.ts';
 import { performance } from '../store/queries/performance.ts';
 import { readQualityEvidence, readRankingEvidence } from '../store/queries/ranking-evidence.ts';
 import type { RankingHistoryRow } from '../store/queries/ranking-history.ts';
@@ -353,12 +354,13 @@ export class ModelRanker {
     const runId = await currentRunId(this.#db);
     await reconcileRollups(this.#db, runId);
     const scope = { runId, from: window.from, to: window.to, halfLifeMs: this.#halfLifeMs };
-    const [rows, qualityRows, gamingRows] = await Promise.all([
+    const [rows, qualityRows, gamingRows, judgeRows] = await Promise.all([
       readRankingEvidence(this.#db, scope),
       readQualityEvidence(this.#db, scope),
       readGamingEvidence(this.#db, scope),
+      readJudgeEvidence(this.#db, scope),
     ]);
-    return { runId, book: bookOfRows(rows, qualityRows, gamingRows) };
+    return { runId, book: bookOfRows(rows, qualityRows, gamingRows, judgeRows) };
   }
 
   /** Before the first publication, the rankings that it would have. */

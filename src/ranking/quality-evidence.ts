@@ -1,7 +1,9 @@
 import type { Moments, Prior } from '../stats/posterior.ts';
-import { NO_MOMENTS } from '../stats/posterior.ts';
+import { addMoments, NO_MOMENTS } from '../stats/posterior.ts';
+import type { JudgeEvidenceRow } from '../store/queries/judge-evidence.ts';
 import type { Mark, MarkEvidence, ModelEvidence, PartSums } from './evidence.ts';
 import { addMarks, MARKS, noEvidence } from './evidence.ts';
+import { calibrateJudges, type JudgeCalibration, judgeMoments } from './judge-evidence.ts';
 
 /** A mark that says something of quality; `unseen` does not. */
 type SpeakingMark = Exclude<Mark, 'unseen'>;
@@ -32,6 +34,8 @@ export interface Calibration {
   readonly agreementMeasured: number | null;
   /** Requests that have both. */
   readonly pairCount: number;
+  /** Each judge's scores likewise. */
+  readonly judges: ReadonlyMap<string, JudgeCalibration>;
 }
 
 /**
@@ -42,7 +46,9 @@ export interface Calibration {
  */
 export function calibrateMarks(models: Iterable<ModelEvidence>): Calibration {
   let sums = noEvidence('').marks;
-  for (const { marks } of models) {
+  const judged: JudgeEvidenceRow[] = [];
+  for (const { marks, judged: rows } of models) {
+    judged.push(...rows);
     sums = {
       abandoned: addMarks(sums.abandoned, marks.abandoned),
       reAsked: addMarks(sums.reAsked, marks.reAsked),
@@ -66,14 +72,19 @@ export function calibrateMarks(models: Iterable<ModelEvidence>): Calibration {
           (AGREEMENT_PRIOR.weight + pairCount),
     agreementMeasured: measured,
     pairCount,
+    judges: calibrateJudges(judged),
   };
 }
 
 /**
  * Quality evidence of one model: each explicit feedback counts 1, each marked request without feedback counts
- * `agreement` of an observation at the mark's expected quality. Requests with neither count nothing.
+ * `agreement` of an observation at the mark's expected quality, and so does each that a judge scored. Requests with
+ * none of them count nothing.
  */
-export function qualityMoments(evidence: Pick<PartSums, 'marks'>, calibration: Calibration): Moments {
+export function qualityMoments(
+  evidence: Pick<PartSums, 'marks' | 'judged'>,
+  calibration: Calibration,
+): Moments {
   let { count, sum, squareSum } = NO_MOMENTS;
   for (const mark of MARKS) {
     const seen = evidence.marks[mark];
@@ -86,7 +97,7 @@ export function qualityMoments(evidence: Pick<PartSums, 'marks'>, calibration: C
     sum += weight * calibration.expected[mark].mean;
     squareSum += weight * calibration.expected[mark].squareMean;
   }
-  return { count, sum, squareSum };
+  return addMoments({ count, sum, squareSum }, judgeMoments(evidence.judged, calibration.judges));
 }
 
 function expectation(seen: MarkEvidence, prior: Prior): { mean: number; squareMean: number } {

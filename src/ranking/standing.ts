@@ -49,15 +49,27 @@ export interface ScoreSequence {
   /** 0..100. */
   readonly low: number;
   readonly high: number;
-  /** null while there is too little to take for normal. */
-  readonly estimate: ScoreEstimate | null;
+  readonly estimate: ScoreEstimate;
+}
+
+/** Of single observations. */
+interface Values {
+  readonly mean: number;
+  readonly variance: number;
+  readonly count: number;
 }
 
 interface ScoreEstimate {
-  readonly mean: number;
-  /** Of a single request. */
-  readonly variance: number;
-  readonly count: number;
+  /** The parts that can be taken for normal, as points of the score. */
+  readonly values: Values;
+  /** What the intervals of the others add to it. */
+  readonly rest: Interval;
+}
+
+interface SequencePart {
+  readonly weight: number;
+  readonly interval: Interval;
+  readonly values: Values;
 }
 
 export function costMoments(sums: PartSums, curves: Curves): CostSums | null {
@@ -93,19 +105,27 @@ export function scoreSequences(
   for (const seen of priced) {
     const { modelId, success, speed, quality, cost } = seen;
     if (cost === null) continue;
-    const limits: readonly { readonly weight: number; readonly interval: Interval }[] = [
-      { weight: weights.success, interval: sequenceInterval(success, { kind: 'binary', error }) },
-      { weight: weights.speed, interval: sequenceInterval(speed, { kind: 'bounded', error }) },
-      { weight: weights.cost, interval: costSequence(cost, error) },
+    const parts: readonly SequencePart[] = [
+      {
+        weight: weights.success,
+        interval: sequenceInterval(success, { kind: 'binary', error }),
+        values: valuesOf(success, ADDED_COINS),
+      },
+      {
+        weight: weights.speed,
+        interval: sequenceInterval(speed, { kind: 'bounded', error }),
+        values: valuesOf(speed, 0),
+      },
+      { weight: weights.cost, interval: costSequence(cost, error), values: costValues(cost) },
       {
         weight: weights.quality,
         interval: isRated ? sequenceInterval(quality, { kind: 'bounded', error }) : [0, 0],
+        values: valuesOf(quality, ADDED_COINS),
       },
     ];
-    const sum = (side: 0 | 1): number =>
-      SCORE_MAX * limits.reduce((total, { weight, interval }) => total + weight * interval[side], 0);
-    const estimate = estimateOf(seen, weights, isRated);
-    sequences.set(modelId, { modelId, low: sum(0), high: sum(1), estimate });
+    const [low, high] = sumOf(parts);
+    const estimate = estimateOf(parts, success.count);
+    sequences.set(modelId, { modelId, low, high, estimate });
   }
   return sequences;
 }
@@ -124,17 +144,17 @@ export function isEstablishedAbove(
   { modelCount }: { readonly modelCount: number },
 ): boolean {
   if (liesAbove({ interval: [one.low, one.high] }, { interval: [other.low, other.high] })) return true;
-  if (one.estimate === null || other.estimate === null) return false;
   // A limit on one side is one of an interval of twice the error.
   const error = 2 * errorPerClaim({ totalError: TOTAL_ERROR / 2, modelCount, claim: 'order' });
   const difference = asymptoticSequence(
     [
-      { coefficient: 1, ...one.estimate },
-      { coefficient: -1, ...other.estimate },
+      { coefficient: 1, ...one.estimate.values },
+      { coefficient: -1, ...other.estimate.values },
     ],
     { error },
   );
-  return difference !== null && difference.low > 0;
+  if (difference === null) return false;
+  return difference.low + one.estimate.rest[0] - other.estimate.rest[1] > 0;
 }
 
 /**
@@ -145,43 +165,46 @@ export function isEstablishedAbove(
  * taken as great as they can be: of n_k and n_l requests at most the fewer are the same, and so w_k w_l s_k s_l / the
  * greater (Cauchy and Schwarz).
  *
- * null where some part has too few observations to be near normal.
+ * Parts with too few observations to be near normal are left to their intervals.
  */
-function estimateOf(seen: SeenParts, weights: ScoreWeights, isRated: boolean): ScoreEstimate | null {
-  const { success, speed, quality, cost } = seen;
-  if (cost === null) return null;
-  const slope = costValue(cost.meanUsd, cost.curves) ** 2 / cost.curves.costHalfUsd;
-  const parts = [
-    { weight: weights.success, ...valuesOf(success, ADDED_COINS) },
-    { weight: weights.speed, ...valuesOf(speed, 0) },
-    {
-      weight: weights.cost,
-      mean: costValue(cost.meanUsd, cost.curves),
-      variance: slope ** 2 * cost.varianceUsd,
-      count: cost.count,
-    },
-    ...(isRated ? [{ weight: weights.quality, ...valuesOf(quality, ADDED_COINS) }] : []),
-  ];
-  if (parts.some(({ count }) => count < PART_COUNT_MIN)) return null;
+function estimateOf(parts: readonly SequencePart[], count: number): ScoreEstimate {
+  const isNear = ({ values }: SequencePart): boolean => values.count >= PART_COUNT_MIN;
+  const near = parts.filter(isNear);
   let mean = 0;
   let variance = 0;
-  parts.forEach((part, at) => {
-    mean += part.weight * part.mean;
-    parts.slice(at).forEach((other, after) => {
-      if (at === 0 && after === 1) return;
-      const deviations = part.weight * other.weight * Math.sqrt(part.variance * other.variance);
-      variance += ((after === 0 ? 1 : 2) * deviations) / Math.max(part.count, other.count);
+  near.forEach((part, at) => {
+    mean += part.weight * part.values.mean;
+    near.slice(at).forEach((other, after) => {
+      if (part === parts[0] && other === parts[1]) return;
+      const [one, two] = [part.values, other.values];
+      const deviations = part.weight * other.weight * Math.sqrt(one.variance * two.variance);
+      variance += ((after === 0 ? 1 : 2) * deviations) / Math.max(one.count, two.count);
     });
   });
-  const { count } = success;
-  return { mean: SCORE_MAX * mean, variance: SCORE_MAX ** 2 * count * variance, count };
+  return {
+    values: { mean: SCORE_MAX * mean, variance: SCORE_MAX ** 2 * count * variance, count },
+    rest: sumOf(parts.filter((part) => !isNear(part))),
+  };
+}
+
+/** What the intervals of the parts leave of the score, 0..100. */
+function sumOf(parts: readonly SequencePart[]): Interval {
+  const sum = (side: 0 | 1): number =>
+    SCORE_MAX * parts.reduce((total, { weight, interval }) => total + weight * interval[side], 0);
+  return [sum(0), sum(1)];
+}
+
+/** The curve at the mean cost, its variance by the slope of the curve there. */
+function costValues({ count, meanUsd, varianceUsd, curves }: CostSums): Values {
+  const mean = costValue(meanUsd, curves);
+  return { mean, variance: (mean ** 2 / curves.costHalfUsd) ** 2 * varianceUsd, count };
 }
 
 /** Mean and variance of values, as many good and bad coins added to the variance alone. */
-function valuesOf({ count, sum, squareSum }: Moments, added: number): ScoreEstimate {
+function valuesOf({ count, sum, squareSum }: Moments, added: number): Values {
   const total = count + 2 * added;
   const variance = (squareSum + added) / total - ((sum + added) / total) ** 2;
-  return { mean: sum / count, variance: Math.max(0, variance), count };
+  return { mean: count > 0 ? sum / count : 0, variance: Math.max(0, variance), count };
 }
 
 /** Interval of the cost curve at the mean cost. */

@@ -227,7 +227,10 @@ export interface QualityEvidenceRow {
   readonly reAskCount: number;
   /** Those of them in a session. */
   readonly sessionCount: number;
-  /** The same counts and sums with each request weighted by its age: 2^(-age / half-life). */
+  /**
+   * The same counts and sums with each request weighted by its age: 2^(-age / half-life). A rating also weighs less
+   * the more its person rated the model.
+   */
   readonly weighted: {
     readonly silentCount: number;
     readonly feedbackCount: number;
@@ -239,58 +242,94 @@ export interface QualityEvidenceRow {
 
 const SIGNAL_WINDOW = `started_at >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND started_at < {to:DateTime64(3, 'UTC')}`;
 
+/**
+ * Likeness of ratings by one person (intra-class correlation): n of them are worth n / (1 + (n - 1) 0.1), which is 5.3
+ * for ten and never more than ten (the design effect of Kish 1965, Survey Sampling, 5.4). 0 counts each rating as a
+ * person; 1 counts each person once, and then a team of five never rates enough.
+ */
+const RATER_LIKENESS = 0.1;
+
 const MARKED_ROWS = rowsUnderRun({
-  columns: ['request_id', 'model_id', 'session_id', 'error_code', 'started_at'],
+  columns: ['request_id', 'model_id', 'session_id', 'error_code', 'started_at', 'user_id', 'key_id'],
   where: `${SIGNAL_WINDOW} AND (
       error_code = 'caller_cancelled' OR request_id IN (SELECT request_id FROM signals WHERE ${SIGNAL_WINDOW})
     )`,
 });
 
+/** By rater first: a person who rates much must not outvote the others. Who is the only rater of a use case may. */
 const QUALITY_SQL = `
 WITH ${ageWeight('marked.started_at')} AS weight
 SELECT
-  marked.use_case AS useCase,
-  marked.model_id AS modelId,
-  multiIf(
-    marked.error_code = 'caller_cancelled' OR learnt.abandonments > 0, 'abandoned',
-    learnt.re_asks > 0, 'reAsked',
-    marked.session_id != '', 'untroubled',
-    'unseen'
-  ) AS mark,
-  countIf(isNull(learnt.explicit)) AS silentCount,
-  countIf(isNotNull(learnt.explicit)) AS feedbackCount,
-  sum(ifNull(learnt.explicit, 0)) AS feedbackSum,
-  sum(ifNull(learnt.explicit * learnt.explicit, 0)) AS feedbackSquareSum,
-  countIf(learnt.follow_ups > 0) AS followUpCount,
-  countIf(learnt.re_asks > 0) AS reAskCount,
-  countIf(marked.session_id != '') AS sessionCount,
+  useCase,
+  modelId,
+  mark,
+  sum(silent) AS silentCount,
+  sum(rated) AS feedbackCount,
+  sum(rating_sum) AS feedbackSum,
+  sum(rating_square_sum) AS feedbackSquareSum,
+  sum(follow_ups) AS followUpCount,
+  sum(re_asks) AS reAskCount,
+  sum(sessions) AS sessionCount,
   [
-    sumIf(weight, isNull(learnt.explicit)), sumIf(weight, isNotNull(learnt.explicit)),
-    sum(weight * ifNull(learnt.explicit, 0)), sum(weight * ifNull(learnt.explicit * learnt.explicit, 0)),
-    sumIf(weight, marked.session_id != '')
+    sum(weights[1]), sum(voice * weights[2]), sum(voice * weights[3]), sum(voice * weights[4]), sum(weights[5])
   ] AS weightedSums
-FROM ${MARKED_ROWS} AS marked
-LEFT JOIN (
+FROM (
   SELECT
-    request_id,
-    coalesce(
-      anyIf(toNullable(value), kind = 'feedback'),
-      anyIf(toNullable(value), kind = 'imported_score')
-    ) AS explicit,
-    countIf(kind IN ('re_ask', 'correction')) AS re_asks,
-    countIf(kind = 'abandonment') AS abandonments,
-    countIf(kind = 'follow_up') AS follow_ups
-  FROM signals FINAL
-  WHERE ${SIGNAL_WINDOW}
-  GROUP BY request_id
-) AS learnt ON learnt.request_id = marked.request_id
+    *,
+    if(
+      rater = '' OR uniqExactIf(rater, rater != '') OVER (PARTITION BY useCase) < 2, 1,
+      1 / (1 + {likeness:Float64} * (sum(rated) OVER (PARTITION BY useCase, modelId, rater) - 1))
+    ) AS voice
+  FROM (
+    SELECT
+      marked.use_case AS useCase,
+      marked.model_id AS modelId,
+      multiIf(
+        marked.error_code = 'caller_cancelled' OR learnt.abandonments > 0, 'abandoned',
+        learnt.re_asks > 0, 'reAsked',
+        marked.session_id != '', 'untroubled',
+        'unseen'
+      ) AS mark,
+      -- Imported scores are nobody's; people who cannot be told apart are taken for different ones.
+      if(learnt.is_feedback, if(marked.user_id != '', marked.user_id, toString(marked.key_id)), '') AS rater,
+      countIf(isNull(learnt.explicit)) AS silent,
+      countIf(isNotNull(learnt.explicit)) AS rated,
+      sum(ifNull(learnt.explicit, 0)) AS rating_sum,
+      sum(ifNull(learnt.explicit * learnt.explicit, 0)) AS rating_square_sum,
+      countIf(learnt.follow_ups > 0) AS follow_ups,
+      countIf(learnt.re_asks > 0) AS re_asks,
+      countIf(marked.session_id != '') AS sessions,
+      [
+        sumIf(weight, isNull(learnt.explicit)), sumIf(weight, isNotNull(learnt.explicit)),
+        sum(weight * ifNull(learnt.explicit, 0)), sum(weight * ifNull(learnt.explicit * learnt.explicit, 0)),
+        sumIf(weight, marked.session_id != '')
+      ] AS weights
+    FROM ${MARKED_ROWS} AS marked
+    LEFT JOIN (
+      SELECT
+        request_id,
+        coalesce(
+          anyIf(toNullable(value), kind = 'feedback'),
+          anyIf(toNullable(value), kind = 'imported_score')
+        ) AS explicit,
+        countIf(kind = 'feedback') > 0 AS is_feedback,
+        countIf(kind IN ('re_ask', 'correction')) AS re_asks,
+        countIf(kind = 'abandonment') AS abandonments,
+        countIf(kind = 'follow_up') AS follow_ups
+      FROM signals FINAL
+      WHERE ${SIGNAL_WINDOW}
+      GROUP BY request_id
+    ) AS learnt ON learnt.request_id = marked.request_id
+    GROUP BY useCase, modelId, mark, rater
+  )
+)
 GROUP BY useCase, modelId, mark
 ORDER BY useCase, modelId, mark`;
 
 /** The question of {@link readQualityEvidence}. */
 export function qualityEvidenceQuery(scope: EvidenceScope): StoredQuery {
   const { runId: run, ...window } = scopeParams(scope);
-  return { sql: QUALITY_SQL, params: { run, ...window } };
+  return { sql: QUALITY_SQL, params: { run, ...window, likeness: RATER_LIKENESS } };
 }
 
 /**
