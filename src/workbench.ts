@@ -11,13 +11,18 @@ import { PriceBook } from './core/price-book.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
 import { providerOf } from './core/usage-record.ts';
 import { completionChoiceOf } from './discovery/complete-chat.ts';
-import { embedderChoiceOf } from './discovery/embedders/open-embedder.ts';
+import { embedderChoiceOf, openEmbedder } from './discovery/embedders/open-embedder.ts';
 import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
+import { type Backtest, type BacktestOptions, backtest } from './evaluation/backtest.ts';
 import type { JudgeReport, JudgeTask } from './evaluation/judge.ts';
 import { Judge } from './evaluation/judge.ts';
 import type { JudgeModel } from './evaluation/judge-caller.ts';
+import { readOutcomeFile } from './evaluation/outcome-file.ts';
+import { FRONTIER } from './evaluation/route-outcomes.ts';
 import { ModelRanker } from './ranking/model-ranker.ts';
+import type { SignalsAnswer, SignalsQuestion } from './ranking/signals-report.ts';
+import { signalsReport } from './ranking/signals-report.ts';
 import type { UniformSource } from './routing/exploration.ts';
 import type { Database } from './store/database.ts';
 import { openDatabase } from './store/database.ts';
@@ -147,6 +152,14 @@ export async function judgeAndRank(
   return report;
 }
 
+/** What each kind of signal is worth against explicit ratings. */
+export async function signalsOf(
+  bench: Pick<Workbench, 'db' | 'ranker' | 'clock'>,
+  asked: SignalsQuestion,
+): Promise<SignalsAnswer> {
+  return await signalsReport(bench, asked);
+}
+
 export interface ImportTask {
   readonly isDryRun?: boolean | undefined;
   /** Where refused lines go; beside the journal when left out. */
@@ -173,6 +186,21 @@ export async function importWith(bench: Workbench, file: string, task: ImportTas
     signal: task.signal,
     onProgress: task.onProgress,
   });
+}
+
+export type BacktestTask = Omit<BacktestOptions, 'embedder' | 'lambdas'> & {
+  readonly lambdas: BacktestOptions['lambdas'] | 'frontier';
+};
+
+/** Backtests a file of outcomes with the configured embedder; opens no store. */
+export async function backtestWith(
+  { config, secrets }: LoadedConfig,
+  file: string,
+  { lambdas, ...task }: BacktestTask,
+): Promise<Backtest> {
+  const matrix = await readOutcomeFile(file, task);
+  const embedder = await openEmbedder(embedderChoiceOf(config.discovery.embedder, secrets.embedderKey));
+  return backtest(matrix, { ...task, embedder, lambdas: lambdas === 'frontier' ? FRONTIER : lambdas });
 }
 
 /**

@@ -119,8 +119,22 @@ function bestSection(all: readonly Accuracy[], seed: number): Section {
 }
 
 /** Tau of the product's own rankings by look. */
-export function tauRow(facts: Accuracy, by: 'score' | 'quality'): (number | null)[] {
-  return SHOWN_LOOKS.map((look) => round(meanOf(facts.tau[LOOKS.indexOf(look)]?.[by] ?? [])));
+export function tauSection(all: readonly Accuracy[], seed: number): Section {
+  return {
+    id: 'tau',
+    title: "Kendall's tau of the product's rankings with the truth",
+    how: 'Mean over use cases and paths; columns are requests per cell on average.',
+    seed,
+    goal: null,
+    columns: ['data set', 'by', ...SHOWN_LOOKS.map(String)],
+    rows: all.flatMap(({ set, tau }) =>
+      (['score', 'quality'] as const).map((by) => [
+        set.name,
+        by,
+        ...SHOWN_LOOKS.map((look) => round(meanOf(tau[LOOKS.indexOf(look)]?.[by] ?? []))),
+      ]),
+    ),
+  };
 }
 
 function poolText(shares: readonly Share[]): string {

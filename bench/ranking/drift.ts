@@ -41,7 +41,10 @@ function changePoints(sets: readonly OutcomeSet[], { seriesCount, seed }: Option
         const models = set.outcomes[random.int(set.useCases.length)] ?? [];
         const before = models[random.int(models.length)] ?? [];
         const after = models[random.int(models.length)] ?? [];
-        const quiet = alarms(hours(() => before, { kind, perHour, random }), kind);
+        const quiet = alarms(
+          hours(() => before, { kind, perHour, random }),
+          kind,
+        );
         falseAlarmCount += quiet.length;
         quietDays += DAYS;
         const swapped = alarms(
@@ -91,7 +94,8 @@ function hours(
     const outcomes = outcomesOn(Math.floor(hour / 24));
     const bucket = { atMs: hour * HOUR_MS, count: 0, sum: 0, squareSum: 0 };
     // A Poisson number of requests, as gaps between them.
-    for (let gap = -Math.log(1 - random.next()); gap < perHour; gap -= Math.log(1 - random.next())) {
+    const gap = (): number => -Math.log(1 - random.next());
+    for (let at = gap(); at < perHour; at += gap()) {
       const outcome = outcomes[random.int(outcomes.length)];
       if (outcome === undefined) continue;
       const value =
@@ -105,7 +109,9 @@ function hours(
 }
 
 function levelOf(outcomes: readonly Outcome[], kind: Kind): number {
-  return meanOf(outcomes.map(({ score, latencyMs }) => (kind === 'success' ? score : Math.log(latencyMs)))) ?? 0;
+  return (
+    meanOf(outcomes.map(({ score, latencyMs }) => (kind === 'success' ? score : Math.log(latencyMs)))) ?? 0
+  );
 }
 
 const WEEKS_DAYS = 60;
@@ -153,7 +159,10 @@ function halfLives(sets: readonly OutcomeSet[], { pathCount, seed }: Options): S
               const truth = truths[set.useCases.indexOf(useCase)] ?? [];
               const real = models.flatMap(({ modelId }) => truth[set.modelIds.indexOf(modelId)] ?? []);
               const scores = real.map((part) => trueScore(part, POLICY.weights));
-              const tau = kendallTau(models.map(({ score }) => score ?? 0), scores);
+              const tau = kendallTau(
+                models.map(({ score }) => score ?? 0),
+                scores,
+              );
               if (tau !== null) (isSwapped ? bin.taus[after] : bin.quiet)?.push(tau);
               if (isSwapped) continue;
               models.forEach(({ scoreLow, scoreHigh }, of) => {
@@ -189,4 +198,3 @@ function halfLives(sets: readonly OutcomeSet[], { pathCount, seed }: Options): S
     rows,
   };
 }
-

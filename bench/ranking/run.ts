@@ -1,15 +1,40 @@
 import { parseArgs } from 'node:util';
 import { measureAccuracy } from './accuracy.ts';
-import { accuracySections } from './accuracy-sections.ts';
+import { accuracySections, tauSection } from './accuracy-sections.ts';
 import { hasData, inventedSet, readOutcomeSets } from './data.ts';
+import { measureDrift } from './drift.ts';
+import { measureGaming } from './gaming.ts';
+import { measurePooling } from './pooling.ts';
+import { measureRefresh } from './refresh.ts';
 import { encodeSections, printSection, type Section } from './report.ts';
+import { measureSignals } from './signals.ts';
 
-const HELP = `npm run bench:ranking -- [--data FOLDER] [--seed 1] [--quick] [--only PARTS] [--json]
-  --data FOLDER   folder of routing_outcomes_*, latency_llmperf2023, conv_uss_satisfaction, arena_votes_1k (.jsonl.gz)
+/*
+ * Can one bet on a ranking? Public outcomes are the truth, requests are drawn from them, the product's own functions
+ * rank, and what is claimed is held against what is true.
+ */
+
+const HELP = `npm run bench:ranking -- [--data FOLDER] [--seed 1] [--quick] [--only PARTS] [--sets NAMES] [--json]
+  --data FOLDER   folder of routing_outcomes_*, routing_prompts, latency_llmperf2023, conv_uss_satisfaction,
+                  arena_votes_1k, responses_alpaca_eval (.jsonl.gz); default ../shared/data
   --seed N        of everything that is drawn
-  --quick         few paths: a look at whether it works, not figures to quote
+  --quick         few paths: a look at whether it works, no figures to quote
   --only PARTS    accuracy, pooling, drift, signals, gaming, refresh; several with commas
+  --sets NAMES    outcome sets, several with commas
   --json          all figures as JSON to stdout, tables to stderr`;
+
+/** How much is drawn. */
+const FULL = {
+  paths: 12,
+  manyPaths: 40,
+  poolingPaths: 4,
+  driftPaths: 4,
+  seriesCount: 120,
+  modelCountMax: 12,
+};
+const QUICK = { paths: 1, manyPaths: 2, poolingPaths: 1, driftPaths: 1, seriesCount: 8, modelCountMax: 8 };
+/** Sets with fewer cells get more paths. */
+const FEW_CELLS = 40;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -18,7 +43,6 @@ async function main(): Promise<void> {
       seed: { type: 'string', default: '1' },
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
-      paths: { type: 'string', default: '' },
       sets: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -29,32 +53,49 @@ async function main(): Promise<void> {
     return;
   }
   const seed = Number(values.seed);
+  if (!Number.isFinite(seed)) throw new Error(`--seed must be a number, not ${values.seed}`);
+  const effort = values.quick ? QUICK : FULL;
+  const isWanted = (list: string, name: string): boolean => list === '' || list.split(',').includes(name);
   const isThere = hasData(values.data);
   if (!isThere)
     say(`No outcome sets in ${values.data}; give their folder by --data. An invented world stands in.`);
   const sets = (
-    isThere ? readOutcomeSets({ dir: values.data, seed, modelCountMax: 12 }) : [inventedSet(seed)]
-  ).filter(({ name }) => name.includes(values.sets));
-  const write = (text: string): void => {
-    (values.json ? process.stderr : process.stdout).write(text);
+    isThere
+      ? readOutcomeSets({ dir: values.data, seed, modelCountMax: effort.modelCountMax })
+      : [inventedSet(seed)]
+  ).filter(({ name }) => !isThere || isWanted(values.sets, name));
+  const several = sets.filter(({ useCases }) => useCases.length > 1);
+  const watched = several.filter(({ name }) => name !== 'routellm');
+  const { paths, manyPaths, poolingPaths, driftPaths, seriesCount } = effort;
+  const parts: Readonly<Record<string, () => readonly Section[]>> = {
+    accuracy: () => {
+      const all = sets.map((set) => {
+        const pathCount = set.useCases.length * set.modelIds.length < FEW_CELLS ? manyPaths : paths;
+        return measureAccuracy(set, { pathCount, seed });
+      });
+      return [...accuracySections(all, seed), tauSection(all, seed)];
+    },
+    pooling: () => [measurePooling(several, { pathCount: poolingPaths, seed })],
+    drift: () => measureDrift(watched, { seriesCount, pathCount: driftPaths, seed }),
+    signals: () => measureSignals(values.data, seed),
+    gaming: () => measureGaming(values.data, seed),
+    refresh: () => [measureRefresh(seed)],
   };
   const sections: Section[] = [];
-  const wants = (part: string): boolean => values.only === '' || values.only.split(',').includes(part);
-  const show = (found: readonly Section[]): void => {
-    for (const section of found) printSection(section, write);
+  for (const [name, measure] of Object.entries(parts)) {
+    if (!isWanted(values.only, name)) continue;
+    const startedAtMs = performance.now();
+    const found = measure();
+    for (const section of found) {
+      printSection(section, (text) => (values.json ? process.stderr : process.stdout).write(text));
+    }
     sections.push(...found);
-  };
-  if (wants('accuracy')) {
-    const pathCount = values.paths === '' ? (values.quick ? 2 : 24) : Number(values.paths);
-    const all = sets.map((set) => {
-      const t = performance.now();
-      const a = measureAccuracy(set, { pathCount, seed });
-      say(`${set.name} ${((performance.now() - t) / 1000).toFixed(1)} s`);
-      return a;
-    });
-    show(accuracySections(all, seed));
+    const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1);
+    say(found.length === 0 ? `${name}: nothing to measure in ${values.data}` : `${name}: ${seconds} s`);
   }
-  if (values.json) process.stdout.write(encodeSections(sections, { seed, isQuick: values.quick }));
+  if (!values.json) return;
+  const data = isThere ? sets.map(({ name }) => name) : ['invented'];
+  process.stdout.write(encodeSections(sections, { seed, data, isQuick: values.quick }));
 }
 
 function say(text: string): void {
@@ -62,6 +103,6 @@ function say(text: string): void {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${String(error instanceof Error ? error.stack : error)}\n`);
+  say(String(error instanceof Error ? (error.stack ?? error.message) : error));
   process.exitCode = 1;
 });

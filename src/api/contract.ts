@@ -183,6 +183,8 @@ const rankedModel = z.looseObject({
   modelId: z.string(),
   score: z.number().nullable().describe('0..100; null when no price is known'),
   scoreInterval: interval.nullable(),
+  places: interval.nullable().describe('Best and worst place that the established orders leave it, from 1'),
+  probabilityBest: z.number().nullable().describe('That no other model’s score is greater'),
   successRate: z.number().nullable(),
   avgTimeMs: z.number().nullable().describe('As people waited: loading and queueing are in it'),
   timing: z.object({

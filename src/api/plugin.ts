@@ -10,6 +10,7 @@ import { mountRankings } from './rankings.ts';
 import { mountRequests } from './requests.ts';
 import { mountRouting } from './routing.ts';
 import type { ApiServer, ContractTypes } from './server-type.ts';
+import { mountSignals } from './signals.ts';
 import { mountTrends } from './trends.ts';
 import { mountDashboard, mountUsage } from './usage.ts';
 import { mountUseCaseEdits } from './use-case-edits.ts';
@@ -33,6 +34,7 @@ export async function apiPlugin(
   mountJudge(api, deps);
   mountRequests(api, deps);
   mountFeedback(api, deps);
+  mountSignals(api, deps);
   mountRouting(api, deps);
   mountModels(api, deps);
   mountLive(api, deps);

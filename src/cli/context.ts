@@ -19,7 +19,7 @@ export interface CommandContext {
 }
 
 /** Configuration of a command; the log is quiet but for warnings, so that the answer stands out. */
-function loadForCommand(context: CommandContext, options: GlobalOptions): LoadedConfig {
+export function loadForCommand(context: CommandContext, options: GlobalOptions): LoadedConfig {
   const loaded = loadConfig({ overrides: context.overrides(options) });
   const logLevel = loaded.config.logLevel === 'info' ? 'warn' : loaded.config.logLevel;
   return { ...loaded, config: { ...loaded.config, logLevel } };

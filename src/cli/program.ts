@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { addAnalyze } from './analyze.ts';
+import { addBacktest } from './backtest.ts';
 import { addConfig } from './config.ts';
 import type { CommandContext } from './context.ts';
 import { addImport } from './import.ts';
@@ -8,6 +9,7 @@ import { addJudge } from './judge.ts';
 import { addRank } from './rank.ts';
 import { addRankings } from './rankings.ts';
 import { addSavings } from './savings.ts';
+import { addSignals } from './signals.ts';
 import { addStart } from './start.ts';
 import { addUseCases } from './use-cases.ts';
 
@@ -25,7 +27,9 @@ export function buildProgram(context: CommandContext): Command {
   addRank(program, context);
   addRankings(program, context);
   addJudge(program, context);
+  addSignals(program, context);
   addSavings(program, context);
+  addBacktest(program, context);
   addConfig(program, context);
   for (const command of [program, ...leafCommands(program)]) {
     command

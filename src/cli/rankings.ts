@@ -142,6 +142,8 @@ function rankingText({ useCase, best, alternatives, note, redirectedFrom }: Rank
     model === best ? `* ${model.modelId}` : `  ${model.modelId}`,
     model.score === null ? '–' : model.score.toFixed(1),
     model.scoreInterval === null ? '–' : model.scoreInterval.map((limit) => limit.toFixed(1)).join('–'),
+    placesText(model.places),
+    percent(model.probabilityBest),
     percent(model.successRate),
     duration(model.avgTimeMs),
     dollars(model.avgCost),
@@ -149,8 +151,26 @@ function rankingText({ useCase, best, alternatives, note, redirectedFrom }: Rank
     model.notCandidateReason ?? '',
   ]);
   const moved = redirectedFrom === null ? '' : ` (${redirectedFrom} is called ${useCase} now)`;
-  const header = ['  model', 'score', '95 %', 'success', 'time', 'cost', 'requests', 'why not'];
+  const header = [
+    '  model',
+    'score',
+    '95 %',
+    'place',
+    'P(best)',
+    'success',
+    'time',
+    'cost',
+    'requests',
+    'why not',
+  ];
   return [`${useCase}${moved}${note === null ? '' : `: ${note}`}`, table(header, rows)].join('\n');
+}
+
+/** "1" where the order is established, "1–3" where it is tied. */
+function placesText(places: Ranking['alternatives'][number]['places']): string {
+  if (places === null) return '–';
+  const [best, worst] = places;
+  return best === worst ? String(best) : `${best}–${worst}`;
 }
 
 function versionsText({ hold, versions }: Versions): string {

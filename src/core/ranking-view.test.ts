@@ -41,6 +41,20 @@ describe('scoreOf', () => {
   });
 });
 
+describe('the interval of a score', () => {
+  it('is wider than by squares where success and quality are both unsure: they err together', () => {
+    const unsure = model('a', {
+      success: part(0.5, 0.1),
+      speed: part(0.5, 0),
+      quality: part(0.5, 0.2),
+      cost: part(1, 0),
+    });
+    const score = scoreOf(unsure, auto.weights);
+    const reach = (score?.high ?? 0) - (score?.score ?? 0);
+    expect(reach).toBeCloseTo(100 * Math.sqrt(0.04 ** 2 + 0.02 ** 2 + 2 * 0.5 * 0.04 * 0.02), 9);
+  });
+});
+
 describe('notWorseProbability', () => {
   it('is one half when the deficit is just the margin, and sharp when nothing is uncertain', () => {
     expect(notWorseProbability(part(0.75), part(0.8), 0.05)).toBeCloseTo(0.5, 3);
@@ -116,6 +130,16 @@ describe('viewRanking', () => {
     const few = model('ollama:free', { ...vague, sessionCount: 10, reAskRate: 0.1 });
     const candidates = viewRanking([few, good], auto).models.filter(({ isCandidate }) => isCandidate);
     expect(candidates).toHaveLength(2);
+  });
+
+  it('holds nothing against a model whose quality is only assumed', () => {
+    const rated = model('openai:gpt-4o', { quality: part(0.8, 0.1), ratingCount: 6, cost: part(0.25, 0.01) });
+    const unrated = model('ollama:free', {
+      quality: { ...part(0.6, 0.3, 0), isAssumed: true },
+      ratingCount: 0,
+    });
+    const { models } = viewRanking([rated, unrated], auto);
+    expect(models.find(({ modelId }) => modelId === 'ollama:free')?.isCandidate).toBe(true);
   });
 
   it('takes the nearest model, and says so, when nobody passes both tests', () => {

@@ -233,7 +233,8 @@ function guardQuality(model: RankedModel, references: References, policy: Policy
   const margin = policy.qualityMargin;
   const { quality, leastAsked, reAskRate } = references;
   const deficit = quality.quality.value - model.quality.value;
-  if (deficit > margin) {
+  // What is only assumed of a model's quality is no sign against it.
+  if (deficit > margin && !model.quality.isAssumed) {
     return {
       probability: 0,
       reason: `quality ${deficit.toFixed(2)} below ${quality.modelId} (needs within ${margin})`,

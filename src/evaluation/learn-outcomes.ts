@@ -79,17 +79,28 @@ export async function learnUseCases(
   return { classifier, useCases: found.shown, labels: labelAll(prompts, classifier, known) };
 }
 
-/** What the rankings are made from: the outcomes of each model in each use case, as sums. */
+/**
+ * What the rankings are made from: the outcomes of each model in each use case, as sums.
+ *
+ * @param unpriced  models without any cost: they stand here as free, so that quality alone can rank them. Who weighs
+ *   costs has to keep them out
+ */
 export function evidenceOf(
   prompts: readonly SeenPrompt[],
   models: readonly string[],
   { labels }: Pick<LearntUseCases, 'labels'>,
+  unpriced: ReadonlySet<string>,
 ): EvidenceBook {
   const cells = new Map<string, Map<string, Outcome[]>>();
   for (const { prompt, seen } of prompts) {
     const useCase = labels.get(hashOf(prompt)) ?? '';
     const cell = cells.get(useCase) ?? new Map<string, Outcome[]>();
-    for (const [model, outcome] of seen) cell.set(model, [...(cell.get(model) ?? []), outcome]);
+    for (const [model, outcome] of seen) {
+      const priced = unpriced.has(model) ? { ...outcome, costUsd: 0 } : outcome;
+      const known = cell.get(model);
+      if (known === undefined) cell.set(model, [priced]);
+      else known.push(priced);
+    }
     cells.set(useCase, cell);
   }
   let book: EvidenceBook = new Map();

@@ -52,7 +52,10 @@ const ROWS_PER_PROGRESS = 10_000;
  */
 export async function readOutcomeFile(
   file: string,
-  { signal, onProgress }: { readonly signal?: AbortSignal | undefined; readonly onProgress?: Progress } = {},
+  {
+    signal,
+    onProgress,
+  }: { readonly signal?: AbortSignal | undefined; readonly onProgress?: Progress | undefined } = {},
 ): Promise<OutcomeMatrix> {
   const builder = new MatrixBuilder();
   let line = 0;

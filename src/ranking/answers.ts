@@ -27,6 +27,10 @@ export interface RankedModelAnswer {
   /** 0..100; null when no price is known. */
   readonly score: number | null;
   readonly scoreInterval: readonly [number, number] | null;
+  /** Places that the established orders leave it, from 1: [1, 1] is first beyond doubt, [1, 3] tied with two others. */
+  readonly places: readonly [best: number, worst: number] | null;
+  /** Probability that no other model's score is greater, 0..1. */
+  readonly probabilityBest: number | null;
   /** 0..1 of the requests that count for or against the model; null without any. */
   readonly successRate: number | null;
   readonly avgTimeMs: number | null;
@@ -85,7 +89,7 @@ export interface CompareAnswer {
   /** Score of A minus score of B; null when one has none. */
   readonly scoreDifference: number | null;
   readonly differenceInterval: readonly [number, number] | null;
-  /** The model whose score is higher beyond chance; null when that is not shown. */
+  /** The model whose score is higher, at all looks together with probability 0.95; null when that is not shown. */
   readonly winner: string | null;
   /** One sentence for people. */
   readonly verdict: string;
@@ -181,6 +185,8 @@ function toModelAnswer(model: RankedModel): RankedModelAnswer {
       model.scoreLow === null || model.scoreHigh === null
         ? null
         : [round(model.scoreLow, 1), round(model.scoreHigh, 1)],
+    places: model.rankBest === null || model.rankWorst === null ? null : [model.rankBest, model.rankWorst],
+    probabilityBest: rounded(model.probabilityBest, 3),
     successRate: rounded(model.successRate, 4),
     avgTimeMs: rounded(model.latencyMeanMs, 1),
     p95TimeMs: rounded(model.latencyP95Ms, 1),
@@ -218,7 +224,7 @@ export function toCompareAnswer(
   frame: CompareFrame,
 ): CompareAnswer {
   const difference = differenceOf(a, b);
-  const isShown = difference !== null && (difference.low > 0 || difference.high < 0);
+  const isShown = isEstablished(a, b);
   const isEnough = a.hasEnoughEvidence && b.hasEnoughEvidence;
   const ahead = difference !== null && difference.value >= 0 ? a : b;
   return {
@@ -237,6 +243,12 @@ interface Difference {
   readonly value: number;
   readonly low: number;
   readonly high: number;
+}
+
+/** An order that holds at all looks together: the two score sequences do not touch. */
+function isEstablished(a: RankedModel, b: RankedModel): boolean {
+  if (a.scoreSequence === null || b.scoreSequence === null) return false;
+  return a.scoreSequence[0] > b.scoreSequence[1] || b.scoreSequence[0] > a.scoreSequence[1];
 }
 
 /** Difference of two scores with its 95 % interval (MOVER, as in `scoreOf`); independent scores. */
@@ -270,9 +282,13 @@ function verdictOf(
   }
   const [ahead, behind] = difference.value >= 0 ? [a, b] : [b, a];
   const points = Math.abs(difference.value).toFixed(1);
+  const gap = `${points} points between ${ahead.modelId} and ${behind.modelId}`;
+  const isSuggested = difference.low > 0 || difference.high < 0;
   const score = isShown
     ? `${ahead.modelId} scores ${points} points above ${behind.modelId}.`
-    : `Tied: the ${points} points between ${ahead.modelId} and ${behind.modelId} may be chance.`;
+    : isSuggested
+      ? `Not established: the ${gap} are beyond chance at this look, not yet at all looks together.`
+      : `Tied: the ${gap} may be chance.`;
   return `${score} ${guardSentence(ahead, behind, frame)}`;
 }
 

@@ -237,11 +237,9 @@ describe('an evidence book as text', () => {
   });
 
   it('takes what an older program did not know for nothing', () => {
-    const text = encodeBook(
-      new Map([['food_dining', new Map([[LOCAL, { ...noEvidence(LOCAL), requestCount: 3 }]])]]),
-    );
-    const older = text.replace(/,"faded":\{.*?\}\}\}(?=\})/, '');
-    expect(older).not.toBe(text);
+    const { faded: _unknownThen, ...known } = { ...noEvidence(LOCAL), requestCount: 3 };
+    const older = encodeBook(new Map([['food_dining', new Map([[LOCAL, known as ModelEvidence]])]]));
+    expect(older).not.toContain('faded');
     expect(decodeBook(older).get('food_dining')?.get(LOCAL)).toEqual({
       ...noEvidence(LOCAL),
       requestCount: 3,

@@ -63,7 +63,8 @@ describe('two gateways on one store', () => {
     expect(mine.version).toBe(theirs.version);
     expect([mine.liveRequestCount, theirs.liveRequestCount]).toEqual([40, 1]);
     expect(mine.best?.modelId).toBe(PAID);
-    expect(theirs.best?.modelId).toBe(LOCAL);
+    const ratedHere = [theirs.best, ...theirs.alternatives].find((model) => model?.modelId === PAID);
+    expect(ratedHere?.parts.quality).toMatchObject({ sampleCount: 1, isAssumed: false });
     expect(one.rankingsOfMoment?.rankings.get('food_dining')?.requestCount).toBe(160);
     expect(one.rankingsOfMoment).toBe(one.rankingsOfMoment);
     expect(other.rankingsOfMoment?.rankings.get('food_dining')?.requestCount).toBe(121);

@@ -133,8 +133,8 @@ export function scoreSequences(
 /**
  * Whether the evidence establishes that one model's score is above another's: wrong for any two models of a use case,
  * at any look, with probability 0.05 at most. Half of that is spent on intervals that do not touch, which serve from
- * the first request on; half on a sequence for the difference of the two scores, which needs a fifth of the requests
- * that intervals do, and is asymptotic.
+ * the first request on; half on a sequence for the difference of the two scores, which tells two models apart by about half
+ * of the requests that intervals need, and is asymptotic (from 100 requests on).
  *
  * Calibration of quality from marks and the curves are taken as given.
  */
@@ -221,9 +221,15 @@ function costSequence(
   return [costValue(sequence.high, curves), costValue(Math.max(0, sequence.low), curves)];
 }
 
+/** Of a model whose price is known from other use cases alone: anything. */
+function unknownScore(modelId: string): ScoreSequence {
+  const values = { mean: 0, variance: 0, count: 0 };
+  return { modelId, low: 0, high: SCORE_MAX, estimate: { values, rest: [0, SCORE_MAX] } };
+}
+
 /**
- * Adds to ranked models how sure their place is: the ranks that the established orders leave, and the probability of being the best of those with a score by the posteriors, which
- * are taken as normal and independent.
+ * Adds to ranked models how sure their place is: the ranks that the established orders leave, and the probability of
+ * being the best of those with a score by the posteriors, which are taken as normal and independent.
  */
 export function withStandings(
   models: readonly RankedModel[],
@@ -237,7 +243,7 @@ export function withStandings(
     })),
   );
   const probabilities = new Map(scored.map(({ modelId }, at) => [modelId, best[at] ?? null]));
-  const known = scored.flatMap(({ modelId }) => sequences.get(modelId) ?? []);
+  const known = scored.map(({ modelId }) => sequences.get(modelId) ?? unknownScore(modelId));
   const family = { modelCount: known.length };
   const groups = tieGroups(known, (one, other) => isEstablishedAbove(one, other, family));
   const ranks = new Map(

@@ -22,13 +22,44 @@ describe('correlationOf', () => {
   });
 
   it('is unknown without pairs or without variance', () => {
-    expect(correlationOf(sumsOf([[1, 1], [0, 0]]))).toBeNull();
-    expect(correlationOf(sumsOf([[1, 1], [1, 0], [1, 1]]))).toBeNull();
-    expect(correlationOf(sumsOf([[1, 1], [0, 1], [1, 1]]))).toBeNull();
+    expect(
+      correlationOf(
+        sumsOf([
+          [1, 1],
+          [0, 0],
+        ]),
+      ),
+    ).toBeNull();
+    expect(
+      correlationOf(
+        sumsOf([
+          [1, 1],
+          [1, 0],
+          [1, 1],
+        ]),
+      ),
+    ).toBeNull();
+    expect(
+      correlationOf(
+        sumsOf([
+          [1, 1],
+          [0, 1],
+          [1, 1],
+        ]),
+      ),
+    ).toBeNull();
   });
 
   it('keeps to -1..1 where pairs lie on a line', () => {
-    expect(correlationOf(sumsOf([[1, 0.25], [0, 0.75], [1, 0.25]]))).toBe(-1);
+    expect(
+      correlationOf(
+        sumsOf([
+          [1, 0.25],
+          [0, 0.75],
+          [1, 0.25],
+        ]),
+      ),
+    ).toBe(-1);
   });
 });
 

@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { betaQuantile } from './beta.ts';
-import {
-  binaryMoments,
-  dispersion,
-  memberPrior,
-  NO_MOMENTS,
-  posteriorInterval,
-  posteriorOf,
-  subtractMoments,
-} from './posterior.ts';
+import { binaryMoments, dispersion, NO_MOMENTS, posteriorInterval, posteriorOf } from './posterior.ts';
 import { createRandom } from './random.ts';
 
 describe('posteriorOf', () => {
@@ -27,6 +19,16 @@ describe('posteriorOf', () => {
     const weak = posteriorOf(NO_MOMENTS, { mean: 0.9, weight: 5 });
     expect(strong.mean).toBe(0.9);
     expect(weak.variance).toBeGreaterThan(10 * strong.variance);
+  });
+
+  it('counts what hardly varies for more than coins, against the same prior', () => {
+    const seen = { count: 10, sum: 9, squareSum: 8.101 };
+    const prior = { mean: 0.5, weight: 20 };
+    const coin = posteriorOf(seen, prior, 1);
+    const steady = posteriorOf(seen, prior, 0.1);
+    expect(coin.mean).toBeCloseTo((20 * 0.5 + 9) / 30, 12);
+    expect(steady.mean).toBeCloseTo((2 * 0.5 + 9) / 12, 12);
+    expect(steady.variance).toBeLessThan(coin.variance / 3);
   });
 
   it('has intervals of means that hold the truth about as often as they say', () => {
@@ -60,27 +62,5 @@ describe('dispersion', () => {
   it('takes what is assumed while nothing varies', () => {
     expect(dispersion(NO_MOMENTS, 0.3)).toBe(0.3);
     expect(dispersion(binaryMoments(50, 0), 1)).toBe(1);
-  });
-});
-
-describe('memberPrior', () => {
-  it('takes the mean of the group and binds less when the group was hardly seen', () => {
-    const known = memberPrior(binaryMoments(9_500, 500), { mean: 0.9, weight: 10 }, 20);
-    const unknown = memberPrior(NO_MOMENTS, { mean: 0.9, weight: 10 }, 20);
-    expect(known.mean).toBeCloseTo(0.95, 3);
-    expect(known.weight).toBeCloseTo(20, 0);
-    expect(unknown.mean).toBe(0.9);
-    expect(unknown.weight).toBeLessThan(10);
-  });
-});
-
-describe('subtractMoments', () => {
-  it('never goes below zero, whatever rounding left', () => {
-    const none = subtractMoments(binaryMoments(3, 0), {
-      count: 3.0000001,
-      sum: 3.0000001,
-      squareSum: 3.0000001,
-    });
-    expect(none).toEqual(NO_MOMENTS);
   });
 });

@@ -39,13 +39,6 @@ export function addMoments(one: Moments, other: Moments): Moments {
   };
 }
 
-/** What is left of `all` without `part`; rounding below zero is cut off. */
-export function subtractMoments(all: Moments, part: Moments): Moments {
-  const count = Math.max(0, all.count - part.count);
-  const sum = Math.min(count, Math.max(0, all.sum - part.sum));
-  return { count, sum, squareSum: Math.min(sum, Math.max(0, all.squareSum - part.squareSum)) };
-}
-
 /** Moments of successes (1) and failures (0). */
 export function binaryMoments(successCount: number, failureCount: number): Moments {
   return { count: successCount + failureCount, sum: successCount, squareSum: successCount };
@@ -86,19 +79,6 @@ export function posteriorOf(observed: Moments, prior: Prior, spread = 1): Poster
   const mean = shrunkMean(observed, { mean: prior.mean, weight: worth * prior.weight });
   const tosses = prior.weight + observed.count / worth;
   return { mean, variance: Math.max(VARIANCE_MIN, (mean * (1 - mean)) / (tosses + 1)) };
-}
-
-/**
- * The prior that a group (all other use cases of a model) gives to one new member (a use case).
- *
- * Two uncertainties add up: members differ from their group (worth `memberWeight` observations), and the
- * group's own mean is known only from its observations and its own prior. A group that was hardly seen
- * therefore binds its members less, never more.
- */
-export function memberPrior(group: Moments, groupPrior: Prior, memberWeight: number): Prior {
-  const groupWeight = group.count + groupPrior.weight;
-  const weight = 1 / (1 / (memberWeight + 1) + 1 / (groupWeight + 1)) - 1;
-  return { mean: shrunkMean(group, groupPrior), weight: Math.max(weight, 1) };
 }
 
 /**
