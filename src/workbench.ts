@@ -10,7 +10,7 @@ import { PolicyBook } from './core/policy.ts';
 import { PriceBook } from './core/price-book.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
 import { providerOf } from './core/usage-record.ts';
-import { completionChoiceOf } from './discovery/complete-chat.ts';
+import { completionChoiceOf } from './discovery/naming/complete-chat.ts';
 import { embedderChoiceOf, openEmbedder } from './discovery/embedders/open-embedder.ts';
 import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';

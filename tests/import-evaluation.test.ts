@@ -41,9 +41,11 @@ async function importLines(name: string, rows: readonly Readonly<Record<string, 
 }
 
 async function rank(): Promise<ReadonlyMap<string, Ranked>> {
-  expect(await product.cli('rank', '--json')).toMatchObject({ exitCode: 0 });
-  const { json } = await product.cli('rankings', 'food_dining', '--json');
-  const { best, alternatives } = json as { best: Ranked | null; alternatives: Ranked[] };
+  const ranked = await product.cli('rank', '--json');
+  expect(ranked, ranked.stderr).toMatchObject({ exitCode: 0 });
+  const shown = await product.cli('rankings', 'food_dining', '--json');
+  expect(shown, shown.stderr).toMatchObject({ exitCode: 0 });
+  const { best, alternatives } = shown.json as { best: Ranked | null; alternatives: Ranked[] };
   return new Map([...(best ? [best] : []), ...alternatives].map((model) => [model.modelId, model]));
 }
 

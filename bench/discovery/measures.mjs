@@ -1,7 +1,9 @@
 // Measures that only the bench needs.
-import { clusterVectors, nearestCluster } from '../../dist/discovery/cluster-prompts.js';
-import { WordStems } from '../../dist/discovery/word-stems.js';
+
+import { clusterVectors } from '../../dist/discovery/clustering/cluster-prompts.js';
+import { WordStems } from '../../dist/discovery/naming/word-stems.js';
 import { computeAmi } from '../../dist/stats/agreement.js';
+import { assignNearest, toUnitVectors } from '../../dist/stats/k-means.js';
 import { createRandom } from '../../dist/stats/random.js';
 
 /** Share of pairs with the same label that the clustering splits. */
@@ -47,7 +49,7 @@ async function assignBySample(vectors, texts, chosen, seed) {
     chosen.map((at) => vectors[at]),
     { random: createRandom(seed), step: () => undefined, texts: chosen.map((at) => texts[at]) },
   );
-  const labels = Int32Array.from(vectors, (vector) => nearestCluster(clustering, vector).label);
+  const labels = Int32Array.from(vectors, (vector) => nearestCentre(clustering, vector));
   chosen.forEach((at, n) => {
     labels[at] = clustering.labels[n];
   });
@@ -163,4 +165,10 @@ export function calibrationError(confidences, isRight) {
     bin.right += isRight[at] ? 1 : 0;
   });
   return bins.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0) / confidences.length;
+}
+
+/** The nearest centre, or -1 beyond its bound: for what was not clustered, without the product's classifier. */
+function nearestCentre({ centroids, similarityMins }, vector) {
+  const { labels, similarities } = assignNearest(toUnitVectors([vector]), centroids);
+  return similarities[0] < similarityMins[labels[0]] ? -1 : labels[0];
 }

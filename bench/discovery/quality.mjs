@@ -1,8 +1,8 @@
 // Agreement of discovered use cases with labels, per embedder and set; names; stability of fresh runs.
 import { performance } from 'node:perf_hooks';
 import { StarterClassifier } from '../../dist/core/starter-taxonomy.js';
-import { clusterVectors } from '../../dist/discovery/cluster-prompts.js';
-import { nameClusters } from '../../dist/discovery/name-clusters.js';
+import { clusterVectors } from '../../dist/discovery/clustering/cluster-prompts.js';
+import { nameClusters } from '../../dist/discovery/naming/name-clusters.js';
 import { computeAgreement } from '../../dist/stats/agreement.js';
 import { sphericalKMeans, toUnitVectors } from '../../dist/stats/k-means.js';
 import { createRandom } from '../../dist/stats/random.js';

@@ -1,6 +1,6 @@
 // Identity over time, through the whole product: labelled prompts spread over two weeks, a window that moves, a
 // discovery run at each step, and what became of the slugs of the prompts that two runs know.
-import { clusterVectors } from '../../dist/discovery/cluster-prompts.js';
+import { clusterVectors } from '../../dist/discovery/clustering/cluster-prompts.js';
 import { UseCaseAnalyzer } from '../../dist/index.js';
 import { computeAmi } from '../../dist/stats/agreement.js';
 import { createRandom } from '../../dist/stats/random.js';

@@ -87,12 +87,14 @@ function candidatesSection(all: readonly Accuracy[], seed: number): Section {
     columns: [
       'data set',
       'candidates that are wrong',
+      'by how much beyond the margin',
       'ever wrong, of use cases',
       ...SHOWN_LOOKS.map((look) => `by ${look}`),
     ],
     rows: all.map((facts) => [
       facts.set.name,
       facts.wrongCandidate.text,
+      round(meanOf(facts.excess)),
       facts.everWrongCandidate.text,
       ...SHOWN_LOOKS.map((look) => round(facts.foundCandidate[LOOKS.indexOf(look)]?.share ?? null)),
     ]),

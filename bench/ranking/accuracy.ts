@@ -48,6 +48,8 @@ export interface Accuracy {
   /** Candidates by the not-worse rule: whether a deficit truly exceeds the margin. */
   readonly wrongCandidate: Share;
   readonly everWrongCandidate: Share;
+  /** How far wrong ones lie beyond the margin. */
+  readonly excess: number[];
   /** Models truly within both margins, at a look: whether they are candidates. */
   readonly foundCandidate: readonly Share[];
   /** Models with a probability of being the best in a bin: whether they are. */
@@ -82,6 +84,7 @@ export function measureAccuracy(
     established: shares(LOOKS.length),
     wrongCandidate: new Share(),
     everWrongCandidate: new Share(),
+    excess: [],
     foundCandidate: shares(LOOKS.length),
     best: shares(BEST_BINS.length),
     bestStated: BEST_BINS.map(() => ({ sum: 0 })),
@@ -217,12 +220,16 @@ function addCandidates(
   for (const model of judged) {
     const real = truth.get(model.modelId);
     if (real === undefined) continue;
-    const isGood =
-      success - real.success <= POLICY.successMargin && quality - real.quality <= POLICY.qualityMargin;
+    const excess = Math.max(
+      success - real.success - POLICY.successMargin,
+      quality - real.quality - POLICY.qualityMargin,
+    );
+    const isGood = excess <= 0;
     if (isGood) facts.foundCandidate[look]?.add(model.isCandidate && isProven);
     if (!model.isCandidate || !isProven) continue;
     facts.wrongCandidate.add(!isGood);
     seen.candidate ||= !isGood;
+    if (!isGood) facts.excess.push(excess);
   }
 }
 

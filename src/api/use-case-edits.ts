@@ -1,5 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
-import type { UseCaseChange } from '../discovery/use-case-directory.ts';
+import type { UseCaseChange } from '../discovery/edits/use-case-directory.ts';
 import type { UseCaseEdit } from '../store/queries/use-case-edits.ts';
 import { errorAnswer } from './contract.ts';
 import { editAnswer, mergeBody, renameBody, slugParams, splitBody, undoBody } from './contract-use-cases.ts';

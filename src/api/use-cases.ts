@@ -1,5 +1,5 @@
 import { parseTimeframe } from '../core/timeframe.ts';
-import { readDrift } from '../discovery/read-drift.ts';
+import { readDrift } from '../discovery/drift/read-drift.ts';
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
 import type { UseCaseEvent } from '../store/queries/use-case-history.ts';
 import {

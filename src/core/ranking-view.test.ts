@@ -42,16 +42,23 @@ describe('scoreOf', () => {
 });
 
 describe('the interval of a score', () => {
-  it('is wider than by squares where success and quality are both unsure: they err together', () => {
-    const unsure = model('a', {
-      success: part(0.5, 0.1),
-      speed: part(0.5, 0),
-      quality: part(0.5, 0.2),
-      cost: part(1, 0),
-    });
-    const score = scoreOf(unsure, auto.weights);
-    const reach = (score?.high ?? 0) - (score?.score ?? 0);
-    expect(reach).toBeCloseTo(100 * Math.sqrt(0.04 ** 2 + 0.02 ** 2 + 2 * 0.5 * 0.04 * 0.02), 9);
+  const reachOf = (ratingCount: number): number => {
+    const quality = { ...part(0.5, 0.2), sampleCount: ratingCount };
+    const success = { ...part(0.5, 0.1), sampleCount: 1_980 };
+    const score = scoreOf(
+      model('a', { success, speed: part(0.5, 0), quality, cost: part(1, 0) }),
+      auto.weights,
+    );
+    return (score?.high ?? 0) - (score?.score ?? 0);
+  };
+
+  it('adds up what errs together: success and quality of the same requests', () => {
+    expect(reachOf(1_980)).toBeCloseTo(100 * (0.04 + 0.02), 9);
+  });
+
+  it('is nearly by squares where few of them were rated', () => {
+    const correlation = Math.sqrt(20 / 2_000);
+    expect(reachOf(0)).toBeCloseTo(100 * Math.sqrt(0.04 ** 2 + 0.02 ** 2 + 2 * correlation * 0.04 * 0.02), 9);
   });
 });
 

@@ -6,10 +6,11 @@ import type { RankedModel, ScorePart } from './snapshot.ts';
 const Z_95 = 1.959964;
 const SCORE_MAX = 100;
 /**
- * Of the errors of success and quality. As measured where a fifth of the answers is rated by the outcome itself;
- * smaller, and intervals of scores are too narrow there; larger, and they are too wide where ratings say other things.
+ * Observations that what success and quality have from elsewhere is worth, and which errs in both alike: who does worse
+ * here than expected is rated worse as well. Smaller, and scores of few requests have too narrow intervals; larger, and
+ * those with hardly any ratings too wide ones.
  */
-const SUCCESS_QUALITY_CORRELATION = 0.5;
+const COMMON_WORTH = 20;
 
 /** The four parts that a score is made of; cost is null where no price is known. */
 export interface ScoreParts {
@@ -50,7 +51,7 @@ export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null 
   let below = 0;
   let above = 0;
   const { success, quality } = parts;
-  const together = 2 * SUCCESS_QUALITY_CORRELATION * weights.success * weights.quality;
+  const together = 2 * correlationOf(success, quality) * weights.success * weights.quality;
   below += together * (success.value - success.low) * (quality.value - quality.low);
   above += together * (success.high - success.value) * (quality.high - quality.value);
   const add = (part: ScorePart, weight: number): void => {
@@ -67,6 +68,16 @@ export function scoreOf(parts: ScoreParts, weights: ScoreWeights): Score | null 
     low: Math.max(0, SCORE_MAX * (score - Math.sqrt(below))),
     high: Math.min(SCORE_MAX, SCORE_MAX * (score + Math.sqrt(above))),
   };
+}
+
+/**
+ * The greatest correlation that the errors of two means of the same requests can have (Cauchy and Schwarz): all of the
+ * fewer are among the others.
+ */
+function correlationOf(one: ScorePart, other: ScorePart): number {
+  const fewer = Math.min(one.sampleCount, other.sampleCount);
+  const more = Math.max(one.sampleCount, other.sampleCount);
+  return Math.sqrt((fewer + COMMON_WORTH) / (more + COMMON_WORTH));
 }
 
 /**

@@ -38,8 +38,8 @@ export interface RankedModel {
   readonly scoreHigh: number | null;
   /**
    * What the score lies between by the evidence from here alone, 0..100, at all looks together with those of the other
-   * models: where two do not touch, their order is established (and often before: see the ranks). null without a known price. By `auto`, as the next
-   * three.
+   * models: where two do not touch, their order is established (and often before: see the ranks). null without a known
+   * price. By `auto`, as the next three.
    */
   readonly scoreSequence: readonly [low: number, high: number] | null;
   /** Best and worst place that the established orders leave it, from 1; null without a score. */

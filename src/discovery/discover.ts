@@ -7,15 +7,10 @@ import { createRandom, type Random } from '../stats/random.ts';
 import type { DiscoveryRun, StoredUseCase } from '../store/queries/discovery-runs.ts';
 import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
 import type { FoundUseCase } from '../store/queries/found-use-cases.ts';
-import { type Clustering, clusterVectors } from './cluster-prompts.ts';
-import { continueClusters } from './continue-clusters.ts';
-import {
-  describeUseCases,
-  type LabelledPrompt,
-  mayShowTexts,
-  NAMING_TEXTS_MAX,
-} from './describe-use-cases.ts';
+import { type Clustering, clusterVectors } from './clustering/cluster-prompts.ts';
+import { continueClusters } from './clustering/continue-clusters.ts';
 import type { DiscoveryHooks, DiscoveryReport, Step } from './discovery-run.ts';
+import type { OperatorEdits } from './edits/operator-edits.ts';
 
 import type { PromptVectors } from './embedders/stored.ts';
 import {
@@ -26,14 +21,19 @@ import {
   nameIdentities,
   type PreviousRun,
   withFittingNames,
-} from './identity-step.ts';
-import type { IdentityEvent } from './match-identity.ts';
-import { nameClusters } from './name-clusters.ts';
-import type { OperatorEdits } from './operator-edits.ts';
+} from './identity/identity-step.ts';
+import type { IdentityEvent } from './identity/match-identity.ts';
+import {
+  describeUseCases,
+  type LabelledPrompt,
+  mayShowTexts,
+  NAMING_TEXTS_MAX,
+} from './naming/describe-use-cases.ts';
+import { nameClusters } from './naming/name-clusters.ts';
 import { redact } from './redact.ts';
-import { findTemplates, type Repeats, spreadOverMembers } from './repeats.ts';
-import { reportRepeats } from './repeats-report.ts';
-import type { ScheduledPrompt } from './scheduled-prompts.ts';
+import { findTemplates, type Repeats, spreadOverMembers } from './repeats/repeats.ts';
+import { reportRepeats } from './repeats/repeats-report.ts';
+import type { ScheduledPrompt } from './repeats/scheduled-prompts.ts';
 import { type TrainedClassifier, trainClassifier } from './train-classifier.ts';
 
 /** What a run starts from: the run before, and what the operator did. */

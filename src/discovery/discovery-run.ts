@@ -1,7 +1,7 @@
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
-import type { Clustering } from './cluster-prompts.ts';
-import type { ClusterName } from './name-clusters.ts';
-import type { RepeatsReport } from './repeats-report.ts';
+import type { Clustering } from './clustering/cluster-prompts.ts';
+import type { ClusterName } from './naming/name-clusters.ts';
+import type { RepeatsReport } from './repeats/repeats-report.ts';
 
 /** What callers may put into a run; each is left out by default. */
 export interface DiscoveryHooks {

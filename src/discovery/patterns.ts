@@ -8,11 +8,11 @@ import { readActiveRun, readUseCaseShares, type UseCaseShare } from '../store/qu
 import { countPrompts, type DistinctPrompt, readDistinctPrompts } from '../store/queries/distinct-prompts.ts';
 import { type EvidenceRow, readRankingEvidence } from '../store/queries/ranking-evidence.ts';
 import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
-import { clipExample, mayShowTexts } from './describe-use-cases.ts';
 import type { DiscoveryReport } from './discovery-run.ts';
+import { type DriftAnswer, readDrift } from './drift/read-drift.ts';
 import type { Inefficiency } from './inefficiencies/inefficiency.ts';
 import type { InefficiencyMemory } from './inefficiencies/inefficiency-memory.ts';
-import { type DriftAnswer, readDrift } from './read-drift.ts';
+import { clipExample, mayShowTexts } from './naming/describe-use-cases.ts';
 import { redact } from './redact.ts';
 
 /** A use case in the answer's words; the names are the original's and part of the public surface. */

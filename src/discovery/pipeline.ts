@@ -7,7 +7,6 @@ import { type DiscoveryRun, readActiveRun, writeDiscoveryRun } from '../store/qu
 import { countPrompts, readDistinctPrompts } from '../store/queries/distinct-prompts.ts';
 import { readFoundUseCases } from '../store/queries/found-use-cases.ts';
 import { readUseCaseEdits } from '../store/queries/use-case-edits.ts';
-import { applyEdits } from './apply-edits.ts';
 import { discover, type Past } from './discover.ts';
 import {
   type DiscoveryHooks,
@@ -16,6 +15,8 @@ import {
   SAMPLE_MAX,
   type Step,
 } from './discovery-run.ts';
+import { applyEdits } from './edits/apply-edits.ts';
+import { OperatorEdits } from './edits/operator-edits.ts';
 import type { Embedder } from './embedders/embedder.ts';
 import {
   describeChoice,
@@ -24,8 +25,7 @@ import {
   storesVectorsOf,
 } from './embedders/open-embedder.ts';
 import { PromptVectors } from './embedders/stored.ts';
-import { OperatorEdits } from './operator-edits.ts';
-import { readScheduledPrompts } from './scheduled-prompts.ts';
+import { readScheduledPrompts } from './repeats/scheduled-prompts.ts';
 import { writeRun } from './write-run.ts';
 
 export interface PipelineOptions extends DiscoveryHooks {

@@ -5,8 +5,8 @@ import { promptHash } from '../core/prompt-text.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
 import { readActiveRun } from '../store/queries/discovery-runs.ts';
 import { reconcileRollups } from '../store/rollups.ts';
+import type { UseCaseChange } from './edits/use-case-directory.ts';
 import { UseCaseAnalyzer } from './use-case-analyzer.ts';
-import type { UseCaseChange } from './use-case-directory.ts';
 
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.UTC(2026, 9, 8);

@@ -9,15 +9,15 @@ import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import type { Database } from '../store/database.ts';
 import { type DiscoveryRun, readActiveRun } from '../store/queries/discovery-runs.ts';
 import { readClassifierBytes } from '../store/queries/snapshots.ts';
-import { applyEdits } from './apply-edits.ts';
-import type { CompletionChoice } from './complete-chat.ts';
+import { applyEdits } from './edits/apply-edits.ts';
+import { UseCaseDirectory } from './edits/use-case-directory.ts';
 import type { Embedder } from './embedders/embedder.ts';
 import type { EmbedderChoice } from './embedders/open-embedder.ts';
 import { InefficiencyMemory } from './inefficiencies/inefficiency-memory.ts';
-import { namerOf } from './name-by-model.ts';
+import type { CompletionChoice } from './naming/complete-chat.ts';
+import { namerOf } from './naming/name-by-model.ts';
 import { type Analysis, readAnalysis } from './patterns.ts';
 import { DISTINCT_PROMPTS_MIN, embedderOptions, runDiscovery } from './pipeline.ts';
-import { UseCaseDirectory } from './use-case-directory.ts';
 import { applyEditsInWorker, canRunInWorker, runDiscoveryInWorker } from './worker.ts';
 
 export interface UseCaseAnalyzerOptions {

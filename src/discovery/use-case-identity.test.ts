@@ -7,8 +7,8 @@ import { type PromptAssignment, readSampledAssignments } from '../store/queries/
 import { type DiscoveryRun, readActiveRun } from '../store/queries/discovery-runs.ts';
 import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
 import type { DiscoveryReport } from './discovery-run.ts';
+import type { UseCaseChange } from './edits/use-case-directory.ts';
 import { UseCaseAnalyzer } from './use-case-analyzer.ts';
-import type { UseCaseChange } from './use-case-directory.ts';
 
 const DAY_MS = 86_400_000;
 const FIRST_MS = Date.UTC(2026, 9, 1);

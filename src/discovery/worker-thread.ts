@@ -3,8 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toTallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { openDatabase } from '../store/database.ts';
-import { type ApplyEditsOptions, applyEdits } from './apply-edits.ts';
-import { namerOf } from './name-by-model.ts';
+import { type ApplyEditsOptions, applyEdits } from './edits/apply-edits.ts';
+import { namerOf } from './naming/name-by-model.ts';
 import { embedderOptions, runDiscovery } from './pipeline.ts';
 import type { WorkerAnswer, WorkerTask } from './worker.ts';
 

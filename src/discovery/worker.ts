@@ -4,8 +4,8 @@ import type { Logger, Progress } from '../core/log.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { DatabaseConnection } from '../store/database.ts';
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
-import type { CompletionChoice } from './complete-chat.ts';
 import type { EmbedderChoice } from './embedders/open-embedder.ts';
+import type { CompletionChoice } from './naming/complete-chat.ts';
 
 /** All that a thread needs: plain data, since it has its own modules and its own connection. */
 export interface DiscoveryTask {

@@ -10,9 +10,8 @@ import { writeUseCaseEvents } from '../store/queries/use-case-history.ts';
 import { rebuildRollups } from '../store/rollups.ts';
 import type { Discovered } from './discover.ts';
 import type { Step } from './discovery-run.ts';
-
-import type { PreviousRun } from './identity-step.ts';
-import type { OperatorEdits } from './operator-edits.ts';
+import type { OperatorEdits } from './edits/operator-edits.ts';
+import type { PreviousRun } from './identity/identity-step.ts';
 
 export interface WriteRunOptions {
   readonly db: Database;

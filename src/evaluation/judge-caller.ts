@@ -3,8 +3,8 @@ import type { Logger } from '../core/log.ts';
 import type { PriceBook } from '../core/price-book.ts';
 import type { TokenUsage } from '../core/usage-record.ts';
 import { NO_TOKEN_USAGE, providerOf } from '../core/usage-record.ts';
-import type { CompletionChoice } from '../discovery/complete-chat.ts';
-import { askChat } from '../discovery/complete-chat.ts';
+import type { CompletionChoice } from '../discovery/naming/complete-chat.ts';
+import { askChat } from '../discovery/naming/complete-chat.ts';
 
 /** The model that judges. */
 export interface JudgeModel {

@@ -10,7 +10,7 @@ import { type Asked, discover } from '../discovery/discover.ts';
 import { SAMPLE_MAX } from '../discovery/discovery-run.ts';
 import type { Embedder } from '../discovery/embedders/embedder.ts';
 import { PromptVectors } from '../discovery/embedders/stored.ts';
-import { OperatorEdits } from '../discovery/operator-edits.ts';
+import { OperatorEdits } from '../discovery/edits/operator-edits.ts';
 import { DISTINCT_PROMPTS_MIN } from '../discovery/pipeline.ts';
 import { buildRankings } from '../ranking/build-rankings.ts';
 import { addToBook, type EvidenceBook, type ModelEvidence, noEvidence } from '../ranking/evidence.ts';

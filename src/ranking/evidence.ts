@@ -54,7 +54,7 @@ export type PartSums = Pick<
 >;
 
 /** What a session shows of a request, worst first; a request has one mark at most. */
-export type Mark = 'abandoned' | 'reAsked' | 'untroubled' | 'unseen';
+export type Mark = 'abandoned' | 'reAsked' | 'thanked' | 'untroubled' | 'unseen';
 
 /** Requests of one mark, those with explicit feedback apart. */
 export interface MarkEvidence {
@@ -65,7 +65,18 @@ export interface MarkEvidence {
   readonly feedbackSquareSum: number;
 }
 
-export const MARKS: readonly Mark[] = ['abandoned', 'reAsked', 'untroubled', 'unseen'];
+export const MARKS: readonly Mark[] = ['abandoned', 'reAsked', 'thanked', 'untroubled', 'unseen'];
+
+/** Something for every mark. */
+export function byMark<T>(of: (mark: Mark) => T): Record<Mark, T> {
+  return {
+    abandoned: of('abandoned'),
+    reAsked: of('reAsked'),
+    thanked: of('thanked'),
+    untroubled: of('untroubled'),
+    unseen: of('unseen'),
+  };
+}
 
 /** Evidence by use case, then by model. */
 export type EvidenceBook = ReadonlyMap<string, ReadonlyMap<string, ModelEvidence>>;
@@ -91,7 +102,7 @@ const NO_PARTS: PartSums = {
   pricedCount: 0,
   costSumUsd: 0,
   costSquareSum: 0,
-  marks: { abandoned: NO_MARK, reAsked: NO_MARK, untroubled: NO_MARK, unseen: NO_MARK },
+  marks: byMark(() => NO_MARK),
   judged: [],
 };
 
@@ -159,12 +170,7 @@ function addParts(one: PartSums, other: PartSums, sign: 1 | -1 = 1): PartSums {
     pricedCount: one.pricedCount + sign * other.pricedCount,
     costSumUsd: one.costSumUsd + sign * other.costSumUsd,
     costSquareSum: one.costSquareSum + sign * other.costSquareSum,
-    marks: {
-      abandoned: addMarks(one.marks.abandoned, other.marks.abandoned, sign),
-      reAsked: addMarks(one.marks.reAsked, other.marks.reAsked, sign),
-      untroubled: addMarks(one.marks.untroubled, other.marks.untroubled, sign),
-      unseen: addMarks(one.marks.unseen, other.marks.unseen, sign),
-    },
+    marks: byMark((mark) => addMarks(one.marks[mark], other.marks[mark], sign)),
     // A judge's scores do not age: few answers are judged, and a window of them is short.
     judged: sign === 1 ? [...one.judged, ...other.judged] : one.judged,
   };
@@ -269,12 +275,7 @@ export function bookOfRows(
 
 function evidenceOfRow(row: EvidenceRow, qualityRows: readonly QualityEvidenceRow[]): ModelEvidence {
   const { useCase: _, weighted, weightScale, ...sums } = row;
-  const marks: Record<Mark, MarkEvidence> = {
-    abandoned: NO_MARK,
-    reAsked: NO_MARK,
-    untroubled: NO_MARK,
-    unseen: NO_MARK,
-  };
+  const marks: Record<Mark, MarkEvidence> = byMark(() => NO_MARK);
   let followUpCount = 0;
   let reAskCount = 0;
   let countedInSession = 0;
@@ -340,12 +341,7 @@ function agedParts(
     pricedCount: byPrice * weighted.pricedCount,
     costSumUsd: byPrice * weighted.costSumUsd,
     costSquareSum: byPrice * weighted.costSquareSum,
-    marks: {
-      abandoned: agedMark('abandoned'),
-      reAsked: agedMark('reAsked'),
-      untroubled: agedMark('untroubled'),
-      unseen: agedMark('unseen'),
-    },
+    marks: byMark(agedMark),
     judged: [],
   };
 }

@@ -36,6 +36,7 @@ export function liveRequestOf(record: UsageRecord): LiveRequest {
       hasSession: record.sessionId !== null && record.sessionId !== '',
       isAbandoned: failure?.code === 'caller_cancelled',
       isReAsked: false,
+      isThanked: false,
       isFollowedUp: false,
       feedback: null,
       importedScore: null,

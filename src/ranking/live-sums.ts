@@ -1,7 +1,7 @@
 import type { Signal, SignalKind } from '../core/signal.ts';
 import type { TimingSums } from '../store/queries/ranking-evidence.ts';
 import type { Mark, MarkEvidence, ModelEvidence } from './evidence.ts';
-import { addTiming, MARKS, noEvidence } from './evidence.ts';
+import { addTiming, byMark, MARKS, noEvidence } from './evidence.ts';
 import { latencyBin } from './latency-bins.ts';
 
 /** A finished request without its texts. */
@@ -29,6 +29,7 @@ export interface Signs {
   readonly hasSession: boolean;
   readonly isAbandoned: boolean;
   readonly isReAsked: boolean;
+  readonly isThanked: boolean;
   readonly isFollowedUp: boolean;
   /** Quality 0..1 that somebody gave; null: nobody did. */
   readonly feedback: number | null;
@@ -42,6 +43,7 @@ const CHANGES: Partial<Record<SignalKind, (value: number) => Partial<Signs>>> = 
   follow_up: () => ({ isFollowedUp: true }),
   re_ask: () => ({ isReAsked: true }),
   correction: () => ({ isReAsked: true }),
+  thanks: () => ({ isThanked: true }),
   abandonment: () => ({ isAbandoned: true }),
 };
 
@@ -81,12 +83,7 @@ export class LiveSums {
   readonly #counts: Counts = { ...NO_COUNTS };
   readonly #latencyBins = new Map<number, number>();
   readonly #waitBins = new Map<number, number>();
-  readonly #marks: Readonly<Record<Mark, MutableMark>> = {
-    abandoned: noMark(),
-    reAsked: noMark(),
-    untroubled: noMark(),
-    unseen: noMark(),
-  };
+  readonly #marks: Readonly<Record<Mark, MutableMark>> = byMark(noMark);
   #timing: TimingSums = noEvidence('').timing;
 
   get requestCount(): number {
@@ -153,19 +150,13 @@ export class LiveSums {
 
   /** A copy, as evidence of this moment. */
   toEvidence(modelId: string): ModelEvidence {
-    const { abandoned, reAsked, untroubled, unseen } = this.#marks;
     return {
       ...noEvidence(modelId),
       ...this.#counts,
       latencyBins: new Map(this.#latencyBins),
       waitBins: new Map(this.#waitBins),
       timing: this.#timing,
-      marks: {
-        abandoned: { ...abandoned },
-        reAsked: { ...reAsked },
-        untroubled: { ...untroubled },
-        unseen: { ...unseen },
-      },
+      marks: byMark((mark) => ({ ...this.#marks[mark] })),
     };
   }
 }
@@ -184,8 +175,9 @@ function addFields<Sums extends Record<keyof Sums, number>>(sums: Sums, added: R
   }
 }
 
-function markOf({ isAbandoned, isReAsked, hasSession }: Signs): Mark {
+function markOf({ isAbandoned, isReAsked, isThanked, hasSession }: Signs): Mark {
   if (isAbandoned) return 'abandoned';
   if (isReAsked) return 'reAsked';
+  if (isThanked) return 'thanked';
   return hasSession ? 'untroubled' : 'unseen';
 }

@@ -2,7 +2,7 @@ import type { Moments, Prior } from '../stats/posterior.ts';
 import { addMoments, NO_MOMENTS } from '../stats/posterior.ts';
 import type { JudgeEvidenceRow } from '../store/queries/judge-evidence.ts';
 import type { Mark, MarkEvidence, ModelEvidence, PartSums } from './evidence.ts';
-import { addMarks, MARKS, noEvidence } from './evidence.ts';
+import { addMarks, byMark, MARKS, noEvidence } from './evidence.ts';
 import { calibrateJudges, type JudgeCalibration, judgeMoments } from './judge-evidence.ts';
 
 /** A mark that says something of quality; `unseen` does not. */
@@ -10,13 +10,15 @@ type SpeakingMark = Exclude<Mark, 'unseen'>;
 
 /**
  * What a mark is taken to mean before anybody gave feedback, each worth 20 feedbacks. A re-ask is bad news but
- * no proof; leaving early happens after good answers too; silence is what most good answers get.
+ * no proof; leaving early happens after good answers too; silence is what most good answers get, and thanks is more.
  */
 const MARK_PRIORS: Readonly<Record<SpeakingMark, Prior>> = {
   abandoned: { mean: 0.5, weight: 20 },
   reAsked: { mean: 0.35, weight: 20 },
+  thanked: { mean: 0.9, weight: 20 },
   untroubled: { mean: 0.8, weight: 20 },
 };
+const SPEAKING_MARKS = MARKS.filter((mark): mark is SpeakingMark => mark !== 'unseen');
 
 /**
  * The share of feedback's variance that marks are taken to explain before it is measured, worth 50 requests
@@ -49,20 +51,17 @@ export function calibrateMarks(models: Iterable<ModelEvidence>): Calibration {
   const judged: JudgeEvidenceRow[] = [];
   for (const { marks, judged: rows } of models) {
     judged.push(...rows);
-    sums = {
-      abandoned: addMarks(sums.abandoned, marks.abandoned),
-      reAsked: addMarks(sums.reAsked, marks.reAsked),
-      untroubled: addMarks(sums.untroubled, marks.untroubled),
-      unseen: sums.unseen,
-    };
+    const before = sums;
+    sums = byMark((mark) => addMarks(before[mark], marks[mark]));
   }
-  const speaking = [sums.abandoned, sums.reAsked, sums.untroubled];
+  const speaking = SPEAKING_MARKS.map((mark) => sums[mark]);
   const pairCount = speaking.reduce((total, mark) => total + mark.feedbackCount, 0);
   const measured = correlationRatio(speaking);
   return {
     expected: {
       abandoned: expectation(sums.abandoned, MARK_PRIORS.abandoned),
       reAsked: expectation(sums.reAsked, MARK_PRIORS.reAsked),
+      thanked: expectation(sums.thanked, MARK_PRIORS.thanked),
       untroubled: expectation(sums.untroubled, MARK_PRIORS.untroubled),
     },
     agreement:

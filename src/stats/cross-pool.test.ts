@@ -42,7 +42,7 @@ describe('CrossPool of shares', () => {
     const one = shares(coins({ here: { a: [1, 999], ...rest }, other }), 20).priorOfCell('here', 'a');
     const two = shares(coins({ here: { a: [999, 1], ...rest }, other }), 20).priorOfCell('here', 'a');
     // Only the mean of all models knows it.
-    expect(Math.abs((one?.mean ?? 0) - (two?.mean ?? 1))).toBeLessThan(0.06);
+    expect(Math.abs((one?.mean ?? 0) - (two?.mean ?? 1))).toBeLessThan(0.1);
   });
 
   it('leans harder where rows and columns foretell the cells', () => {

@@ -217,7 +217,7 @@ export interface QualityEvidenceRow {
   readonly useCase: string;
   readonly modelId: string;
   /** `unseen`: outside any session, so that silence means nothing. */
-  readonly mark: 'abandoned' | 'reAsked' | 'untroubled' | 'unseen';
+  readonly mark: 'abandoned' | 'reAsked' | 'thanked' | 'untroubled' | 'unseen';
   /** Requests without explicit feedback. */
   readonly silentCount: number;
   readonly feedbackCount: number;
@@ -287,6 +287,7 @@ FROM (
       multiIf(
         marked.error_code = 'caller_cancelled' OR learnt.abandonments > 0, 'abandoned',
         learnt.re_asks > 0, 'reAsked',
+        learnt.thanks > 0, 'thanked',
         marked.session_id != '', 'untroubled',
         'unseen'
       ) AS mark,
@@ -314,6 +315,7 @@ FROM (
         ) AS explicit,
         countIf(kind = 'feedback') > 0 AS is_feedback,
         countIf(kind IN ('re_ask', 'correction')) AS re_asks,
+        countIf(kind = 'thanks') AS thanks,
         countIf(kind = 'abandonment') AS abandonments,
         countIf(kind = 'follow_up') AS follow_ups
       FROM signals FINAL

@@ -1,4 +1,4 @@
-import { mayShowTexts } from './describe-use-cases.ts';
+import { mayShowTexts } from '../naming/describe-use-cases.ts';
 import type { Repeats } from './repeats.ts';
 import type { ScheduledPrompt } from './scheduled-prompts.ts';
 

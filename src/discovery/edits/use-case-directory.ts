@@ -1,16 +1,16 @@
 import { v7 as uuidv7 } from 'uuid';
-import { TallyrankError } from '../core/errors.ts';
-import type { Progress } from '../core/log.ts';
-import { isSlug, OTHER_USE_CASE, STARTER_RUN_ID, toSlug, type UseCase } from '../core/use-case.ts';
-import type { UseCaseRule } from '../core/use-case-rules.ts';
-import type { Database } from '../store/database.ts';
-import { type DiscoveryRun, readActiveRun, readRuns } from '../store/queries/discovery-runs.ts';
-import { readUseCaseCounts } from '../store/queries/drift.ts';
-import { readRuleOfUseCase } from '../store/queries/ruled-use-cases.ts';
-import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
-import { appendUseCaseEdit, readUseCaseEdits, type UseCaseEdit } from '../store/queries/use-case-edits.ts';
-import { readUseCaseEvents, type UseCaseEvent } from '../store/queries/use-case-history.ts';
-import { dropOldRuns } from '../store/rollups.ts';
+import { TallyrankError } from '../../core/errors.ts';
+import type { Progress } from '../../core/log.ts';
+import { isSlug, OTHER_USE_CASE, STARTER_RUN_ID, toSlug, type UseCase } from '../../core/use-case.ts';
+import type { UseCaseRule } from '../../core/use-case-rules.ts';
+import type { Database } from '../../store/database.ts';
+import { type DiscoveryRun, readActiveRun, readRuns } from '../../store/queries/discovery-runs.ts';
+import { readUseCaseCounts } from '../../store/queries/drift.ts';
+import { readRuleOfUseCase } from '../../store/queries/ruled-use-cases.ts';
+import { readUseCasesOfRun } from '../../store/queries/snapshots.ts';
+import { appendUseCaseEdit, readUseCaseEdits, type UseCaseEdit } from '../../store/queries/use-case-edits.ts';
+import { readUseCaseEvents, type UseCaseEvent } from '../../store/queries/use-case-history.ts';
+import { dropOldRuns } from '../../store/rollups.ts';
 import { compilePattern, OperatorEdits, patternOfKeywords } from './operator-edits.ts';
 
 export interface UseCaseDirectoryOptions {

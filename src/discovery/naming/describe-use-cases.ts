@@ -1,12 +1,12 @@
-import { StarterClassifier } from '../core/starter-taxonomy.ts';
-import { OTHER_USE_CASE } from '../core/use-case.ts';
-import type { StoredUseCase } from '../store/queries/discovery-runs.ts';
-import type { DistinctPrompt } from '../store/queries/distinct-prompts.ts';
-import type { FoundUseCase } from '../store/queries/found-use-cases.ts';
-import { cosineOf } from './match-identity.ts';
+import { StarterClassifier } from '../../core/starter-taxonomy.ts';
+import { OTHER_USE_CASE } from '../../core/use-case.ts';
+import type { StoredUseCase } from '../../store/queries/discovery-runs.ts';
+import type { DistinctPrompt } from '../../store/queries/distinct-prompts.ts';
+import type { FoundUseCase } from '../../store/queries/found-use-cases.ts';
+import type { OperatorEdits } from '../edits/operator-edits.ts';
+import { cosineOf } from '../identity/match-identity.ts';
+import { isFreeOfPersonalData, redact } from '../redact.ts';
 import { nameClusters } from './name-clusters.ts';
-import type { OperatorEdits } from './operator-edits.ts';
-import { isFreeOfPersonalData, redact } from './redact.ts';
 import { computeThemes } from './themes.ts';
 
 /** A distinct prompt with all that a run made of it. */

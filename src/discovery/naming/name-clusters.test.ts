@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StarterClassifier } from '../core/starter-taxonomy.ts';
+import { StarterClassifier } from '../../core/starter-taxonomy.ts';
 import { nameClusters } from './name-clusters.ts';
 
 const starter = new StarterClassifier();

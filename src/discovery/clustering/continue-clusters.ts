@@ -1,4 +1,4 @@
-import { assignNearest, dot, selectVectors, toUnitVectors, type Vectors } from '../stats/k-means.ts';
+import { assignNearest, dot, selectVectors, toUnitVectors, type Vectors } from '../../stats/k-means.ts';
 import type { Clustering } from './cluster-prompts.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { centre, characterVectors } from '../stats/character-vectors.ts';
-import { type Graph, neighbourGraph } from '../stats/graph.ts';
+import { centre, characterVectors } from '../../stats/character-vectors.ts';
+import { type Graph, neighbourGraph } from '../../stats/graph.ts';
 import {
   assignNearest,
   dot,
@@ -8,10 +8,10 @@ import {
   toUnitLength,
   toUnitVectors,
   type Vectors,
-} from '../stats/k-means.ts';
-import { findNeighbours } from '../stats/neighbours.ts';
-import type { Random } from '../stats/random.ts';
-import { spectralCoordinates } from '../stats/spectral.ts';
+} from '../../stats/k-means.ts';
+import { findNeighbours } from '../../stats/neighbours.ts';
+import type { Random } from '../../stats/random.ts';
+import { spectralCoordinates } from '../../stats/spectral.ts';
 import { type CurvePoint, chooseK } from './choose-k.ts';
 
 export interface Clustering {
@@ -218,18 +218,6 @@ function rejectFar(labels: Int32Array, similarities: Float32Array, similarityMin
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** The cluster of a vector that was not in the sample, by the same rule; label -1 is "other". */
-export function nearestCluster(
-  { centroids, similarityMins }: Clustering,
-  vector: Float32Array,
-): { label: number; similarity: number } {
-  if (vector.length !== centroids.dims) return { label: -1, similarity: 0 };
-  const { labels, similarities } = assignNearest(toUnitVectors([vector]), centroids);
-  const label = labels[0] as number;
-  const similarity = similarities[0] as number;
-  return { label: similarity < (similarityMins[label] as number) ? -1 : label, similarity };
 }
 
 function outlierBounds(

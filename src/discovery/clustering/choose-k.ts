@@ -1,12 +1,12 @@
-import { computeModularity, type Graph } from '../stats/graph.ts';
+import { computeModularity, type Graph } from '../../stats/graph.ts';
 import {
   assignNearest,
   seedCentroids,
   selectVectors,
   sphericalKMeans,
   type Vectors,
-} from '../stats/k-means.ts';
-import type { Random } from '../stats/random.ts';
+} from '../../stats/k-means.ts';
+import type { Random } from '../../stats/random.ts';
 
 /** How well one number of clusters fits the data: what the report shows as the curve. */
 export interface CurvePoint {

@@ -1,4 +1,4 @@
-import { TallyrankError } from '../core/errors.ts';
+import { TallyrankError } from '../../core/errors.ts';
 
 /** A chat model by its server, as plain data: it goes to the worker. */
 export interface CompletionChoice {

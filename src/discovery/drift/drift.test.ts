@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom, type Random } from '../stats/random.ts';
+import { createRandom, type Random } from '../../stats/random.ts';
 import { computeDrift, FALSE_ALARM_RATE, type MixBucket } from './drift.ts';
 
 const SLUGS = ['food', 'code', 'travel', 'poems', 'mail', 'other'];

@@ -1,6 +1,6 @@
-import { TallyrankError } from '../core/errors.ts';
-import { compileSafePattern, patternTextMax } from '../core/safe-pattern.ts';
-import type { UseCaseEdit } from '../store/queries/use-case-edits.ts';
+import { TallyrankError } from '../../core/errors.ts';
+import { compileSafePattern, patternTextMax } from '../../core/safe-pattern.ts';
+import type { UseCaseEdit } from '../../store/queries/use-case-edits.ts';
 
 /** A use case that the operator split off by a pattern. */
 export interface SplitRule {

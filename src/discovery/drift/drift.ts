@@ -1,4 +1,4 @@
-import { betaCdf } from '../stats/beta.ts';
+import { betaCdf } from '../../stats/beta.ts';
 
 /** Requests of one bucket of time. */
 export interface MixBucket {

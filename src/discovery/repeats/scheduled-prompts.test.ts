@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openScratchStore } from '../../tests/kit/scratch-store.ts';
+import { openScratchStore } from '../../../tests/kit/scratch-store.ts';
 import { findScheduledPrompts, readScheduledPrompts } from './scheduled-prompts.ts';
 
 const MINUTE_MS = 60_000;

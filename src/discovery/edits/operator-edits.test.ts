@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { UseCaseEdit } from '../store/queries/use-case-edits.ts';
+import type { UseCaseEdit } from '../../store/queries/use-case-edits.ts';
 import { compilePattern, OperatorEdits, patternOfKeywords } from './operator-edits.ts';
 
 let count = 0;

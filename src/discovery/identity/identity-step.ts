@@ -1,7 +1,9 @@
-import { toSlug } from '../core/use-case.ts';
-import type { PromptAssignment } from '../store/queries/assignments.ts';
-import type { FoundUseCase } from '../store/queries/found-use-cases.ts';
-import type { Clustering } from './cluster-prompts.ts';
+import { toSlug } from '../../core/use-case.ts';
+import type { PromptAssignment } from '../../store/queries/assignments.ts';
+import type { FoundUseCase } from '../../store/queries/found-use-cases.ts';
+import type { Clustering } from '../clustering/cluster-prompts.ts';
+import type { OperatorEdits } from '../edits/operator-edits.ts';
+import type { ClusterName } from '../naming/name-clusters.ts';
 import {
   cosineOf,
   type IdentityEvent,
@@ -11,8 +13,6 @@ import {
   matchIdentity,
   type SharedPrompt,
 } from './match-identity.ts';
-import type { ClusterName } from './name-clusters.ts';
-import type { OperatorEdits } from './operator-edits.ts';
 
 /** What the run before left, as far as the new one looks at it. */
 export interface PreviousRun {

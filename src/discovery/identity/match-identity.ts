@@ -1,4 +1,4 @@
-import { assignMaximum } from '../stats/assignment.ts';
+import { assignMaximum } from '../../stats/assignment.ts';
 
 /** A use case of the run before. */
 export interface KnownUseCase {

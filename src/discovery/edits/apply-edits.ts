@@ -1,10 +1,10 @@
-import { TallyrankError } from '../core/errors.ts';
-import { LinearClassifier } from '../core/linear-classifier.ts';
-import type { Progress } from '../core/log.ts';
-import { classifiedText } from '../core/prompt-text.ts';
-import { OTHER_USE_CASE } from '../core/use-case.ts';
-import { createRandom } from '../stats/random.ts';
-import type { Database } from '../store/database.ts';
+import { TallyrankError } from '../../core/errors.ts';
+import { LinearClassifier } from '../../core/linear-classifier.ts';
+import type { Progress } from '../../core/log.ts';
+import { classifiedText } from '../../core/prompt-text.ts';
+import { OTHER_USE_CASE } from '../../core/use-case.ts';
+import { createRandom } from '../../stats/random.ts';
+import type { Database } from '../../store/database.ts';
 import {
   copyAssignments,
   type Relabelling,
@@ -12,7 +12,7 @@ import {
   readSampledAssignments,
   streamFoundPrompts,
   writeAssignments,
-} from '../store/queries/assignments.ts';
+} from '../../store/queries/assignments.ts';
 import {
   type DiscoveryRun,
   readActiveRun,
@@ -20,21 +20,20 @@ import {
   writeClassifier,
   writeDiscoveryRun,
   writeUseCases,
-} from '../store/queries/discovery-runs.ts';
-import { countPrompts, readDistinctPrompts } from '../store/queries/distinct-prompts.ts';
+} from '../../store/queries/discovery-runs.ts';
+import { countPrompts, readDistinctPrompts } from '../../store/queries/distinct-prompts.ts';
 import {
   type FoundUseCase,
   readFoundUseCases,
   writeFoundUseCases,
-} from '../store/queries/found-use-cases.ts';
-import { readClassifierBytes } from '../store/queries/snapshots.ts';
-import { readUseCaseEdits, type UseCaseEdit } from '../store/queries/use-case-edits.ts';
-import { rebuildRollups } from '../store/rollups.ts';
-import { describeUseCases, type LabelledPrompt } from './describe-use-cases.ts';
-import { type DiscoveryHooks, type DiscoveryReport, nextRunId, SAMPLE_MAX } from './discovery-run.ts';
-
+} from '../../store/queries/found-use-cases.ts';
+import { readClassifierBytes } from '../../store/queries/snapshots.ts';
+import { readUseCaseEdits, type UseCaseEdit } from '../../store/queries/use-case-edits.ts';
+import { rebuildRollups } from '../../store/rollups.ts';
+import { type DiscoveryHooks, type DiscoveryReport, nextRunId, SAMPLE_MAX } from '../discovery-run.ts';
+import { describeUseCases, type LabelledPrompt } from '../naming/describe-use-cases.ts';
+import { trainClassifier } from '../train-classifier.ts';
 import { OperatorEdits } from './operator-edits.ts';
-import { trainClassifier } from './train-classifier.ts';
 
 export interface ApplyEditsOptions extends DiscoveryHooks {
   readonly db: Database;

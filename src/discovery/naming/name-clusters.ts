@@ -1,7 +1,7 @@
-import type { PromptClassifier } from '../core/classifier.ts';
-import { STARTER_USE_CASES } from '../core/starter-taxonomy.ts';
-import { OTHER_USE_CASE, toSlug } from '../core/use-case.ts';
-import { classTfIdf, type WeightedTerm } from '../stats/tf-idf.ts';
+import type { PromptClassifier } from '../../core/classifier.ts';
+import { STARTER_USE_CASES } from '../../core/starter-taxonomy.ts';
+import { OTHER_USE_CASE, toSlug } from '../../core/use-case.ts';
+import { classTfIdf, type WeightedTerm } from '../../stats/tf-idf.ts';
 import { WordStems } from './word-stems.ts';
 
 export interface ClusterName {

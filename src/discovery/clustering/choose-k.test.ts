@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { neighbourGraph } from '../stats/graph.ts';
-import { toUnitVectors } from '../stats/k-means.ts';
-import { findNeighbours } from '../stats/neighbours.ts';
-import { createRandom } from '../stats/random.ts';
-import { spectralCoordinates } from '../stats/spectral.ts';
+import { neighbourGraph } from '../../stats/graph.ts';
+import { toUnitVectors } from '../../stats/k-means.ts';
+import { findNeighbours } from '../../stats/neighbours.ts';
+import { createRandom } from '../../stats/random.ts';
+import { spectralCoordinates } from '../../stats/spectral.ts';
 import { type ChooseKOptions, chooseK } from './choose-k.ts';
 
 /** Directions around random axes. */

@@ -1,7 +1,7 @@
-import type { Logger } from '../core/log.ts';
+import type { Logger } from '../../core/log.ts';
+import type { UseCaseNamer } from '../discovery-run.ts';
+import { redact } from '../redact.ts';
 import { type CompletionChoice, completeChat } from './complete-chat.ts';
-import type { UseCaseNamer } from './discovery-run.ts';
-import { redact } from './redact.ts';
 
 /** A use case to be named, with the name that it has without a model. */
 export interface NameableUseCase {

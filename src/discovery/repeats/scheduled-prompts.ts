@@ -1,6 +1,6 @@
-import type { Database } from '../store/database.ts';
-import type { PromptWindow } from '../store/queries/distinct-prompts.ts';
-import { type PromptRhythm, readPromptRhythms } from '../store/queries/prompt-rhythm.ts';
+import type { Database } from '../../store/database.ts';
+import type { PromptWindow } from '../../store/queries/distinct-prompts.ts';
+import { type PromptRhythm, readPromptRhythms } from '../../store/queries/prompt-rhythm.ts';
 
 /** A text that a clock asks: it counts, and says nothing of what people want. */
 export interface ScheduledPrompt {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../stats/random.ts';
+import { createRandom } from '../../stats/random.ts';
 import { findTemplates, spreadOverMembers } from './repeats.ts';
 
 const asked = (texts: readonly string[], requestCount = 1) =>

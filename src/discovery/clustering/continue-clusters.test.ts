@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../stats/random.ts';
+import { createRandom } from '../../stats/random.ts';
 import type { Clustering } from './cluster-prompts.ts';
 import { continueClusters } from './continue-clusters.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { UseCaseEdit } from '../store/queries/use-case-edits.ts';
+import type { UseCaseEdit } from '../../store/queries/use-case-edits.ts';
+import { OperatorEdits } from '../edits/operator-edits.ts';
 import { type DescribeOptions, describeUseCases, type LabelledPrompt } from './describe-use-cases.ts';
-import { OperatorEdits } from './operator-edits.ts';
 
 const edit = (given: Partial<UseCaseEdit>): UseCaseEdit => ({
   editId: 'e',

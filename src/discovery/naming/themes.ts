@@ -1,4 +1,4 @@
-import { cosineOf } from './match-identity.ts';
+import { cosineOf } from '../identity/match-identity.ts';
 
 /** What a theme is made of. */
 export interface ThemeMember {

@@ -1,4 +1,4 @@
-import { redact } from './redact.ts';
+import { redact } from '../redact.ts';
 import { isSlot, shapeOf, shapeToText } from './token-shapes.ts';
 
 /** A distinct prompt as far as repetition matters; `DistinctPrompt` of the store fits. */

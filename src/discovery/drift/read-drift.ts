@@ -1,7 +1,7 @@
-import { shownTimeframe, type Timeframe } from '../core/timeframe.ts';
-import type { Database } from '../store/database.ts';
-import { currentRunId } from '../store/queries/current-run.ts';
-import { readUseCaseCounts, type UseCaseCount } from '../store/queries/drift.ts';
+import { shownTimeframe, type Timeframe } from '../../core/timeframe.ts';
+import type { Database } from '../../store/database.ts';
+import { currentRunId } from '../../store/queries/current-run.ts';
+import { readUseCaseCounts, type UseCaseCount } from '../../store/queries/drift.ts';
 import { computeDrift, type Drift, FALSE_ALARM_RATE, type MixBucket } from './drift.ts';
 
 export interface DriftAnswer extends Drift {
