@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import * as contract from '../src/api/contract.ts';
+import { signalsAnswer } from '../src/api/contract-signals.ts';
 import { FakeProvider } from './kit/fake-provider.ts';
 import type { Answer } from './kit/start-tallyrank.ts';
 import { Tallyrank } from './kit/start-tallyrank.ts';
@@ -190,6 +191,8 @@ describe('the endpoints beside them', () => {
       { externalId: 'nobody-knows', score: 3, comment: 'so so' },
       contract.feedbackAnswer,
     ],
+    ['GET', '/api/signals', undefined, signalsAnswer],
+    ['GET', `/api/signals?modelId=${encodeURIComponent(LOCAL)}&timeframe=1%20week`, undefined, signalsAnswer],
   ] as const)('%s %s answers by its schema', async (method, path, body, schema) => {
     expectShape(schema, await product.ask(path, body, { method }), path);
   });
@@ -237,6 +240,7 @@ describe('what describes the server', () => {
       '/api/models/storage',
       '/api/models',
       '/api/feedback',
+      '/api/signals',
       '/api/requests',
       '/api/requests/{id}',
       '/api/route/explain',

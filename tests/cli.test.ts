@@ -133,6 +133,21 @@ describe.sequential('commands beside a running server', () => {
     expect(stdout).toContain('ollama:mistral:7b');
   });
 
+  it('tell what each kind of signal is worth', async () => {
+    const answer = documentOf(await product.cli('signals', '--model', 'gpt-4o', '--json')) as {
+      modelId: string;
+      signals: { kind: string; count: number; note: string | null }[];
+    };
+    expect(answer.modelId).toBe('openai:gpt-4o');
+    expect(answer.signals.find(({ kind }) => kind === 'feedback')).toMatchObject({
+      count: HISTORY_COUNT / 6,
+      note: expect.stringContaining('No request has both'),
+    });
+    const { stdout } = await product.cli('signals');
+    expect(stdout).toMatch(/^feedback +80 /m);
+    expect(stdout).toContain('thanks: Not seen in this window.');
+  });
+
   it('tell savings and patterns', async () => {
     const savings = documentOf(await product.cli('savings', '--timeframe', '1 month', '--json'));
     expect(savings['actualCost']).toMatch(/^\d+\.\d\d$/);

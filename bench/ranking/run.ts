@@ -5,6 +5,7 @@ import { hasData, inventedSet, readOutcomeSets } from './data.ts';
 import { measureDrift } from './drift.ts';
 import { measureGaming } from './gaming.ts';
 import { measurePooling } from './pooling.ts';
+import { priorSections } from './priors.ts';
 import { measureRefresh } from './refresh.ts';
 import { encodeSections, printSection, type Section } from './report.ts';
 import { measureSignals } from './signals.ts';
@@ -19,7 +20,7 @@ const HELP = `npm run bench:ranking -- [--data FOLDER] [--seed 1] [--quick] [--o
                   arena_votes_1k, responses_alpaca_eval (.jsonl.gz); default ../shared/data
   --seed N        of everything that is drawn
   --quick         few paths: a look at whether it works, no figures to quote
-  --only PARTS    accuracy, pooling, drift, signals, gaming, refresh; several with commas
+  --only PARTS    accuracy, pooling, drift, signals, priors, gaming, refresh; several with commas
   --sets NAMES    outcome sets, several with commas
   --json          all figures as JSON to stdout, tables to stderr`;
 
@@ -78,6 +79,7 @@ async function main(): Promise<void> {
     pooling: () => [measurePooling(several, { pathCount: poolingPaths, seed })],
     drift: () => measureDrift(watched, { seriesCount, pathCount: driftPaths, seed }),
     signals: () => measureSignals(values.data, seed),
+    priors: () => priorSections({ dir: values.data, seed }),
     gaming: () => measureGaming(values.data, seed),
     refresh: () => [measureRefresh(seed)],
   };

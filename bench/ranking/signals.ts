@@ -112,6 +112,7 @@ function agreementSection(judged: readonly Judged[], seed: number): Section {
       'agreement measured',
       'agreement used',
       'reAsked: stated → found',
+      'thanked: stated → found',
       'untroubled: stated → found',
       'agreement on the other half',
     ],
@@ -127,6 +128,7 @@ function agreementSection(judged: readonly Judged[], seed: number): Section {
         round(learnt.agreementMeasured),
         round(learnt.agreement),
         `${round(learnt.expected.reAsked.mean)} → ${found('reAsked')}`,
+        `${round(learnt.expected.thanked.mean)} → ${found('thanked')}`,
         `${round(learnt.expected.untroubled.mean)} → ${found('untroubled')}`,
         round(calibrateMarks([marked(rest)]).agreementMeasured),
       ];
@@ -134,9 +136,10 @@ function agreementSection(judged: readonly Judged[], seed: number): Section {
   };
 }
 
-type Marked = 'reAsked' | 'untroubled';
+type Marked = 'reAsked' | 'thanked' | 'untroubled';
 
 function markOf({ kind }: Judged): Marked {
+  if (kind === 'thanks') return 'thanked';
   return kind === 're_ask' || kind === 'correction' ? 'reAsked' : 'untroubled';
 }
 
@@ -183,12 +186,13 @@ function syntheticSection(judged: readonly Judged[], seed: number): Section {
       const tau = (isMarked: boolean): number => {
         const cells = models.map(({ id, answers, rated }) => {
           const evidence = marked(answers, (at) => rated[at] ?? false);
-          const { reAsked, untroubled } = evidence.marks;
+          const { reAsked, thanked, untroubled } = evidence.marks;
           const marks = isMarked
             ? evidence.marks
             : {
                 ...evidence.marks,
                 reAsked: { ...reAsked, silentCount: 0 },
+                thanked: { ...thanked, silentCount: 0 },
                 untroubled: { ...untroubled, silentCount: 0 },
               };
           return [id, { ...evidence, modelId: id, marks }] as const;

@@ -6,9 +6,9 @@ import { loadForCommand } from './context.ts';
 import { dollars, percent, table } from './output.ts';
 
 interface BacktestCommandOptions extends GlobalOptions {
-  readonly train: number;
-  readonly seed: number;
-  readonly feedback: 'full' | 'bandit';
+  readonly train?: number;
+  readonly seed?: number;
+  readonly feedback?: 'full' | 'bandit';
   readonly lambda?: readonly number[];
   readonly frontier?: boolean;
   readonly limit?: number;
@@ -22,48 +22,49 @@ const USE_CASES_SHOWN = 25;
 export function addBacktest(program: Command, context: CommandContext): void {
   program
     .command('backtest')
-    .description(
-      'route the held-out prompts of an outcome file, and compare with single models (docs/backtest.md)',
-    )
-    .argument('<file>', 'JSON lines, may be gzipped: prompt_id, prompt, model, score, cost_usd, …')
-    .option('--train <share>', 'share of the prompts to learn from (default: 0.7)', shareBetween, 0.7)
-    .option('--seed <number>', 'of the split and everything else that is drawn (default: 1)', wholeNumber, 1)
+    .description('route the held-out prompts of an outcome file, and compare with single models')
+    .argument('<file>', 'file of JSON lines, gzipped or not (docs/backtest.md has the fields)')
+    .option('--train <share>', 'share of the prompts to learn from (default: 0.7)', shareBetween)
+    .option('--seed <number>', 'of the split and of all that is drawn (default: 1)', wholeNumber)
     .addOption(
       new Option(
         '--feedback <kind>',
-        "outcomes seen per training prompt: every model's, or one (default: full)",
-      )
-        .choices(['full', 'bandit'])
-        .default('full'),
+        "outcomes seen of a training prompt: every model's (full, the default), or one model's",
+      ).choices(['full', 'bandit']),
     )
     .option(
       '--lambda <numbers>',
       'weight of cost against quality, 0 to 1, several with commas (default: 0, quality alone)',
       lambdas,
     )
-    .option('--frontier', 'a row of lambdas from quality alone to cost alone')
+    .addOption(
+      new Option('--frontier', 'a row of lambdas from quality alone to cost alone').conflicts('lambda'),
+    )
     .option('--limit <number>', 'distinct prompts at most, drawn by seed (default: all)', positiveInteger)
     .action(async (file: string, options: BacktestCommandOptions) => {
       const { output, signal } = context;
+      const { train = 0.7, seed = 1, feedback = 'full' } = options;
       const bar = output.progress();
       const { report, notes } = await backtestWith(loadForCommand(context, options), file, {
-        trainShare: options.train,
-        seed: options.seed,
-        feedback: options.feedback,
+        trainShare: train,
+        seed,
+        feedback,
         lambdas: options.frontier === true ? 'frontier' : (options.lambda ?? [0]),
         promptsMax: options.limit ?? null,
         signal,
         onProgress: bar.report,
       }).finally(() => bar.end());
       for (const note of notes) output.note(note);
-      output.answer(report, () => reportText(report, options));
+      output.answer(report, () =>
+        reportText(report, `${feedback} feedback, --train ${train} --seed ${seed}`),
+      );
     });
 }
 
 type Report = Awaited<ReturnType<typeof backtestWith>>['report'];
 type Result = Report['policies'][number];
 
-function reportText(report: Report, { feedback, train, seed }: BacktestCommandOptions): string {
+function reportText(report: Report, how: string): string {
   const { promptCount, modelCount, trainCount, testCount, policies, useCases } = report;
   const singles = policies.filter(({ name }) => name === 'single');
   const shown = [...singles].sort((one, other) => other.quality - one.quality).slice(0, SINGLES_SHOWN);
@@ -73,15 +74,18 @@ function reportText(report: Report, { feedback, train, seed }: BacktestCommandOp
     points(policy.quality),
     range(policy.qualityInterval, points),
     dollars(policy.costUsd),
+    String(policy.sampleCount),
     policy.name === 'single' ? '' : signed(policy.gain),
     policy.name === 'single' ? '' : range(policy.gainInterval, signed),
   ]);
   const left = singles.length - shown.length;
   return [
-    `${promptCount} prompts, ${modelCount} models: learnt from ${trainCount} (${feedback} feedback), measured on ${testCount} ` +
-      `(--train ${train} --seed ${seed}).`,
+    `${promptCount} prompts, ${modelCount} models: learnt from ${trainCount}, measured on ${testCount} (${how}).`,
     '',
-    table(['policy', 'which', 'quality', '95 %', 'cost/prompt', 'against best single', '95 %'], rows),
+    table(
+      ['policy', 'which', 'quality', '95 %', 'cost/prompt', 'prompts', 'against best single', '95 %'],
+      rows,
+    ),
     ...(left > 0 ? [`and ${left} more single models; --json has them.`] : []),
     '',
     useCaseTable(report),

@@ -10,6 +10,8 @@ export type DecisionCause =
   | 'ranking'
   /** Traffic that buys knowledge. */
   | 'exploration'
+  /** The model that the session has, though another's score is a little better: its provider has the prompt cached. */
+  | 'session'
   /** No model has enough evidence in this use case: the configured default model. */
   | 'default'
   /** No evidence and no default: the order of the priors (local, price, size). */
@@ -38,6 +40,7 @@ export interface Decision {
   readonly candidates: readonly CandidateScore[];
   /** Probability with which this policy chose `modelIds[0]` here. 1 where nothing was left to chance. */
   readonly propensity: number;
+  /** True when chance chose another model than would have been chosen without exploration. */
   readonly isExploration: boolean;
   /** The discovery run whose classifier gave the use case. */
   readonly runId: string;

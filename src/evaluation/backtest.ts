@@ -116,8 +116,15 @@ export function splitPrompts(
   const order = [...groups.keys()].sort();
   createRandom(seed).shuffle(order);
   if (promptsMax !== null && promptsMax !== undefined) order.length = Math.min(order.length, promptsMax);
-  const trainCount = Math.min(order.length - 1, Math.max(1, Math.round(trainShare * order.length)));
   const of = (hashes: readonly string[]): OutcomePrompt[] => hashes.flatMap((hash) => groups.get(hash) ?? []);
+  const wanted = Math.round(trainShare * of(order).length);
+  let taken = 0;
+  let trainCount = 0;
+  // One text at least on each side.
+  while (trainCount < order.length - 1 && (trainCount === 0 || taken < wanted)) {
+    taken += groups.get(order[trainCount] ?? '')?.length ?? 0;
+    trainCount++;
+  }
   return { train: of(order.slice(0, trainCount)), test: of(order.slice(trainCount)) };
 }
 
@@ -157,7 +164,8 @@ function notesOf(
   return notes;
 }
 
-function costMeansOf(seen: readonly SeenPrompt[]): ReadonlyMap<string, number> {
+/** Mean dollars per prompt of the models whose costs were seen. */
+export function costMeansOf(seen: readonly SeenPrompt[]): ReadonlyMap<string, number> {
   const sums = new Map<string, { count: number; costUsd: number }>();
   for (const { seen: outcomes } of seen) {
     for (const [model, { costUsd }] of outcomes) {

@@ -53,7 +53,7 @@ export function pricesOf(costMeansUsd: ReadonlyMap<string, number>): Prices {
  * `auto`'s row of the policy table for one lambda: quality weighs 1 - lambda and cost lambda, and nothing else keeps
  * a model out. What it cannot be asked is decided by the same code as every other row.
  */
-export function lambdaPolicies(lambda: Lambda, { costHalfUsd }: Prices): PolicyBook {
+function lambdaPolicies(lambda: Lambda, { costHalfUsd }: Prices): PolicyBook {
   return new PolicyBook({
     '*': {
       weights: { success: 0, speed: 0, cost: lambda, quality: 1 - lambda },

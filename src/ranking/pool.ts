@@ -5,6 +5,7 @@ import { CrossPool } from '../stats/cross-pool.ts';
 import {
   addMoments,
   binaryMoments,
+  commonDispersion,
   dispersion,
   type Moments,
   NO_MOMENTS,
@@ -58,7 +59,8 @@ export class Pool {
   readonly #curves: Curves;
   readonly #cells = new Map<string, ReadonlyMap<string, CellMoments>>();
   readonly #models = new Map<string, CellMoments>();
-  readonly #spreads: Readonly<Record<PartName, number>>;
+  /** Of single values within use cases, by model: what differs between use cases is no chance. */
+  readonly #spreads = new Map<string, Readonly<Record<PartName, number>>>();
   readonly #pools: Readonly<Record<keyof CellMoments, CrossPool>>;
 
   constructor(book: EvidenceBook, { calibration, curves, useCaseWeight }: PoolOptions) {
@@ -74,18 +76,20 @@ export class Pool {
       }
       this.#cells.set(useCase, cells);
     }
-    const all = [...this.#models.values()].reduce<CellMoments | undefined>(addCells, undefined);
-    this.#spreads = {
-      success: PART_SPREADS.success,
-      speed: dispersion(all?.speed ?? NO_MOMENTS, PART_SPREADS.speed),
-      quality: dispersion(all?.quality ?? NO_MOMENTS, PART_SPREADS.quality),
-    };
+    const all = spreadsOf(
+      [...this.#cells.values()].flatMap((cells) => [...cells.values()]),
+      PART_SPREADS,
+    );
+    for (const modelId of this.#models.keys()) {
+      const own = [...this.#cells.values()].flatMap((cells) => cells.get(modelId) ?? []);
+      this.#spreads.set(modelId, spreadsOf(own, all));
+    }
     const shares = (part: PartName, firstOf?: ReadonlyMap<string, Prior>): CrossPool =>
       new CrossPool(this.#tableOf(part), {
         kind: 'share',
         first: PART_PRIORS[part],
         firstOf,
-        spread: this.#spreads[part],
+        spread: all[part],
         weight: useCaseWeight,
       });
     const costs = this.#tableOf('cost');
@@ -107,13 +111,15 @@ export class Pool {
   partsIn(useCase: string, modelId: string): ScoreParts {
     const cell = this.#cells.get(useCase)?.get(modelId) ?? NO_CELL;
     const whole = this.#models.get(modelId) ?? cell;
-    return this.#parts(cell, whole, (part) => this.#pools[part].priorOfCell(useCase, modelId));
+    const spreads = this.#spreads.get(modelId) ?? PART_SPREADS;
+    return this.#parts({ cell, whole, spreads }, (part) => this.#pools[part].priorOfCell(useCase, modelId));
   }
 
   /** The same over all use cases. */
   partsOverall(modelId: string): ScoreParts {
     const whole = this.#models.get(modelId) ?? NO_CELL;
-    return this.#parts(whole, whole, (part) => this.#pools[part].priorOfColumn(modelId));
+    const spreads = this.#spreads.get(modelId) ?? PART_SPREADS;
+    return this.#parts({ cell: whole, whole, spreads }, (part) => this.#pools[part].priorOfColumn(modelId));
   }
 
   /** What was seen of a model, without any prior and undiscounted. */
@@ -131,12 +137,19 @@ export class Pool {
   }
 
   #parts(
-    cell: CellMoments,
-    whole: CellMoments,
+    {
+      cell,
+      whole,
+      spreads,
+    }: {
+      readonly cell: CellMoments;
+      readonly whole: CellMoments;
+      readonly spreads: Readonly<Record<PartName, number>>;
+    },
     priorOf: (part: keyof CellMoments) => Prior | null,
   ): ScoreParts {
     const part = (name: PartName): ScorePart => {
-      const spread = dispersion(cell[name], dispersion(whole[name], this.#spreads[name]));
+      const spread = dispersion(cell[name], spreads[name]);
       return partOf(cell[name], priorOf(name) ?? PART_PRIORS[name], spread);
     };
     return {
@@ -163,6 +176,18 @@ const NO_CELL: CellMoments = {
   quality: NO_MOMENTS,
   cost: NO_MOMENTS,
 };
+
+function spreadsOf(
+  cells: readonly CellMoments[],
+  assumed: Readonly<Record<PartName, number>>,
+): Readonly<Record<PartName, number>> {
+  const of = (part: PartName): number =>
+    commonDispersion(
+      cells.map((cell) => cell[part]),
+      assumed[part],
+    );
+  return { success: PART_SPREADS.success, speed: of('speed'), quality: of('quality') };
+}
 
 function addCells(one: CellMoments | undefined, other: CellMoments): CellMoments {
   if (one === undefined) return other;

@@ -1,3 +1,9 @@
+import type { Decision } from '../core/decision.ts';
+import { type Arm, armsOf } from './arms.ts';
+import { type Chances, chancesOf, type ExplorationMethod } from './chances.ts';
+import { ExplorationBudget, type ExplorationSpending } from './exploration-budget.ts';
+import type { ModelRegistry, Plan } from './plan.ts';
+
 /** Draws from [0, 1); `Random` of the statistics fits. */
 export interface UniformSource {
   next(): number;
@@ -5,72 +11,310 @@ export interface UniformSource {
 
 /** What exploration is set to; an operator may change it while requests run. */
 export interface ExplorationSettings {
-  /** Share 0..1 of the data-driven decisions that take a random able model. */
+  readonly method: ExplorationMethod;
+  /** Share 0..1 of the `auto` decisions that may take another model than the best, at most. */
   readonly share: number;
+  /** US dollars on one day (UTC) that exploration may cost beyond what the best models would have; null: no limit. */
+  readonly budgetUsdPerDay: number | null;
+  /** Requests in a use case up to which a model has a share of its own there. */
+  readonly newModelRequests: number;
+  /** Use cases, by slug, in which nothing is explored. */
+  readonly excludedUseCases: readonly string[];
 }
 
-/**
- * A tenth of the traffic: at 1 % a new model waits weeks for its twenty requests, at 50 % half of the requests
- * pay for knowledge.
- */
-const EXPLORATION_SHARE_DEFAULT = 0.1;
-
-/** The settings as one value that can be replaced. */
-export class Exploration implements ExplorationSettings {
-  #share: number;
-
-  constructor(share: number = EXPLORATION_SHARE_DEFAULT) {
-    this.#share = checkedShare(share);
-  }
-
-  get share(): number {
-    return this.#share;
-  }
-
-  /** @throws {RangeError} unless 0 <= share <= 1 */
-  setShare(share: number): void {
-    this.#share = checkedShare(share);
-  }
+/** The draw of one decision: what may come out, and with what probability. */
+export interface DrawTable {
+  /** The model without exploration first. */
+  readonly rows: readonly DrawRow[];
+  /** Probability that another than the first is drawn. */
+  readonly rate: number;
+  readonly chances: Chances;
 }
 
-/** A draw between the best model and the others. */
-export interface Draw {
+export interface DrawRow {
   readonly modelId: string;
-  /** Probability with which this very model came out, over both branches. */
-  readonly propensity: number;
-  /** True when the exploring branch was taken, even where it drew the best model itself. */
-  readonly isExploration: boolean;
+  readonly probability: number;
+  /** Dollars that it is expected to cost beyond the first; 0 for one that is cheaper. */
+  readonly extraUsd: number;
+  /** The same as a part of all that it costs, 0..1. */
+  readonly extraPart: number;
+  /** What to say when it is drawn. */
+  readonly reason: string;
 }
 
 /**
- * Epsilon-greedy: with probability `share` a model drawn uniformly from `modelIds`, else the best.
- * Propensity of m is (1 - share) [m = best] + share / K, exactly.
- *
- * @param modelIds  all models that may be drawn, `bestId` among them; K of them
+ * Of the share: at 1 % a new model waits weeks for its twenty requests, at 50 % half of the requests pay for
+ * knowledge. Of the dollar: a few hundred requests to a large model. Of the twenty requests: what makes a candidate.
  */
-export function drawModel(
-  bestId: string,
-  modelIds: readonly string[],
-  share: number,
-  random: UniformSource,
-): Draw {
-  const uniform = random.next();
-  if (uniform >= share)
-    return { modelId: bestId, propensity: bestPropensity(modelIds.length, share), isExploration: false };
-  // Given that it lies below the share, uniform / share is uniform again: one draw serves both questions.
-  const drawn = modelIds[Math.min(modelIds.length - 1, Math.floor((uniform / share) * modelIds.length))];
-  const modelId = drawn ?? bestId;
-  const propensity = modelId === bestId ? bestPropensity(modelIds.length, share) : share / modelIds.length;
-  return { modelId, propensity, isExploration: true };
+const DEFAULTS: ExplorationSettings = {
+  method: 'thompson',
+  share: 0.1,
+  budgetUsdPerDay: 1,
+  newModelRequests: 20,
+  excludedUseCases: [],
+};
+
+/** Beliefs that chances are remembered for; small: they are worked out again, some milliseconds each. */
+const CHANCES_MAX = 2_000;
+/** Beliefs closer than this share of their deviation are taken for the same. */
+const BELIEF_STEP = 0.1;
+const DEVIATION_FLOOR = 1;
+const NOT_WORSE_STEP = 0.02;
+const SAMPLES_STEP = 5;
+
+/** What is worked out of one plan, while the same models are there. */
+interface Prepared {
+  /** The model without exploration first. */
+  readonly arms: readonly Arm[];
+  /** Of each arm, beyond the first. */
+  readonly extrasUsd: readonly number[];
+  readonly mostUsd: number;
+  readonly isFirstEstablished: boolean;
+  /** By the number of arms that the budget still allows. */
+  readonly tables: Map<number, DrawTable>;
 }
 
-/** Propensity of the best of `count` models. */
-export function bestPropensity(count: number, share: number): number {
-  return 1 - share + share / count;
+interface Charge {
+  readonly modelId: string;
+  readonly useCase: string;
+  readonly notedAtMs: number;
+  readonly expectedUsd: number;
+  /** Part of what the request costs that the other model would not have cost, 0..1. */
+  readonly extraPart: number;
 }
 
-function checkedShare(share: number): number {
-  if (!(share >= 0 && share <= 1))
-    throw new RangeError(`the exploration share must lie in 0..1, not ${share}`);
-  return share;
+/**
+ * Which requests buy knowledge, within a share of the requests and an amount of money a day. A table of probabilities
+ * belongs to a plan and the state of the budget; the model is drawn from that very table, so the propensity that is
+ * logged is the one that it was drawn with.
+ */
+export class Exploration {
+  readonly #budget = new ExplorationBudget();
+  #settings: ExplorationSettings;
+  #excluded: ReadonlySet<string> = new Set();
+  #prepared = new WeakMap<Plan, Prepared>();
+  /** The same for plans with models that are away, by who is there. */
+  #partly = new WeakMap<Plan, Map<string, Prepared>>();
+  #known = new Map<string, Chances>();
+  /** What explored decisions were expected to cost, until they end. */
+  readonly #charges = new WeakMap<Decision, Charge>();
+
+  /**
+   * @param given  what differs from the defaults; a number is the share alone
+   * @throws {RangeError} as {@link change}
+   */
+  constructor(given: number | Partial<ExplorationSettings> = {}) {
+    this.#settings = DEFAULTS;
+    this.change(typeof given === 'number' ? { share: given } : given);
+  }
+
+  get settings(): ExplorationSettings {
+    return this.#settings;
+  }
+
+  /** @throws {RangeError} for a share outside 0..1, a negative budget or number of requests */
+  change(given: Partial<ExplorationSettings>): void {
+    const next = { ...this.#settings, ...given };
+    const { share, budgetUsdPerDay, newModelRequests } = next;
+    if (!(share >= 0 && share <= 1))
+      throw new RangeError(`the exploration share must lie in 0..1, not ${share}`);
+    if (budgetUsdPerDay !== null && !(budgetUsdPerDay >= 0))
+      throw new RangeError(`the exploration budget must be 0 or more dollars, not ${budgetUsdPerDay}`);
+    if (!(newModelRequests >= 0))
+      throw new RangeError(`newModelRequests must be 0 or more, not ${newModelRequests}`);
+    this.#settings = next;
+    this.#excluded = new Set(next.excludedUseCases);
+    this.#prepared = new WeakMap();
+    this.#partly = new WeakMap();
+    this.#known = new Map();
+  }
+
+  /** Whether anything may be explored in a use case at all. */
+  isOn(useCase: string): boolean {
+    return this.#settings.share > 0 && !this.#excluded.has(useCase);
+  }
+
+  /**
+   * What may come out of a decision by `plan`, and how often.
+   *
+   * @param openIds  models of the plan whose provider is not away, in its order; the first is taken without exploration
+   */
+  tableOf(
+    plan: Plan,
+    openIds: readonly string[],
+    { registry, nowMs }: { readonly registry: ModelRegistry; readonly nowMs: number },
+  ): DrawTable {
+    const prepared = this.#preparedOf(plan, openIds, registry);
+    const leftUsd = this.#leftUsd(nowMs);
+    const count =
+      prepared.mostUsd <= leftUsd
+        ? prepared.arms.length
+        : prepared.extrasUsd.filter((extraUsd) => extraUsd <= leftUsd).length;
+    const known = prepared.tables.get(count);
+    if (known !== undefined) return known;
+    const table = this.#makeTable(prepared, leftUsd);
+    prepared.tables.set(count, table);
+    return table;
+  }
+
+  /** Draws from a table. */
+  draw(table: DrawTable, random: UniformSource): DrawRow {
+    const [first] = table.rows;
+    if (first === undefined) throw new RangeError('a table has at least one row');
+    let left = random.next() - (1 - table.rate);
+    if (left < 0) return first;
+    let last = first;
+    for (let at = 1; at < table.rows.length; at++) {
+      const row = table.rows[at];
+      if (row === undefined || row.probability === 0) continue;
+      last = row;
+      left -= row.probability;
+      if (left < 0) return row;
+    }
+    return last;
+  }
+
+  /** Counts a decision; the money of an explored one is taken from the budget until its request ends. */
+  note(decision: Decision, drawn: DrawRow, nowMs: number): void {
+    const { useCase, isExploration } = decision;
+    this.#budget.note(useCase, isExploration ? drawn.extraUsd : null, nowMs);
+    if (!isExploration || drawn.extraUsd === 0) return;
+    this.#charges.set(decision, {
+      modelId: drawn.modelId,
+      useCase,
+      notedAtMs: nowMs,
+      expectedUsd: drawn.extraUsd,
+      extraPart: drawn.extraPart,
+    });
+  }
+
+  /**
+   * A request ended: what it really cost beyond the other model takes the place of what was expected. Where the price
+   * or the tokens stayed unknown, or a fallback answered, what was expected stays.
+   */
+  settle(
+    decision: Decision,
+    ended: { readonly modelId: string; readonly costUsd: number | null },
+  ): void {
+    const charge = this.#charges.get(decision);
+    if (charge === undefined) return;
+    this.#charges.delete(decision);
+    if (ended.costUsd === null || ended.modelId !== charge.modelId) return;
+    this.#budget.correct(charge.useCase, ended.costUsd * charge.extraPart - charge.expectedUsd, charge);
+  }
+
+  /** What the log says was explored today, by all gateways and before the start. */
+  learnSpent(logged: { readonly exploredCount: number; readonly spentUsd: number }, nowMs: number): void {
+    this.#budget.learn(logged, nowMs);
+  }
+
+  spending(nowMs: number): ExplorationSpending {
+    return this.#budget.spending(nowMs);
+  }
+
+  spendingIn(useCase: string, nowMs: number): ExplorationSpending {
+    return this.#budget.spendingIn(useCase, nowMs);
+  }
+
+  #leftUsd(nowMs: number): number {
+    const { budgetUsdPerDay } = this.#settings;
+    if (budgetUsdPerDay === null) return Number.POSITIVE_INFINITY;
+    return Math.max(0, budgetUsdPerDay - this.#budget.spentUsd(nowMs));
+  }
+
+  #preparedOf(plan: Plan, openIds: readonly string[], registry: ModelRegistry): Prepared {
+    if (openIds === plan.modelIds) {
+      const known = this.#prepared.get(plan) ?? this.#prepare(plan, openIds, registry);
+      this.#prepared.set(plan, known);
+      return known;
+    }
+    const byModels = this.#partly.get(plan) ?? new Map<string, Prepared>();
+    this.#partly.set(plan, byModels);
+    const key = openIds.join('\n');
+    const known = byModels.get(key) ?? this.#prepare(plan, openIds, registry);
+    byModels.set(key, known);
+    return known;
+  }
+
+  #prepare(plan: Plan, openIds: readonly string[], registry: ModelRegistry): Prepared {
+    const isOpen = new Set(openIds);
+    const all = armsOf(plan, registry).filter(({ modelId }) => isOpen.has(modelId));
+    const [first] = all;
+    const isUniform = this.#settings.method === 'uniform';
+    const arms = all.filter(
+      (arm) => arm === first || arm.barredBecause === null || (isUniform && arm.costUsd !== null),
+    );
+    const extrasUsd = arms.map(({ costUsd }) => Math.max(0, (costUsd ?? 0) - (first?.costUsd ?? 0)));
+    return {
+      arms,
+      extrasUsd,
+      mostUsd: Math.max(0, ...extrasUsd),
+      isFirstEstablished: isFirstEstablished(plan, arms),
+      tables: new Map(),
+    };
+  }
+
+  #makeTable({ arms, extrasUsd, isFirstEstablished }: Prepared, leftUsd: number): DrawTable {
+    const allowed = arms.filter((_, at) => (extrasUsd[at] ?? 0) <= leftUsd);
+    const extras = extrasUsd.filter((extraUsd) => extraUsd <= leftUsd);
+    const chances = this.#chances(allowed, isFirstEstablished);
+    const { method, newModelRequests } = this.#settings;
+    const rows = allowed.map(({ modelId, costUsd, sampleCount }, at): DrawRow => {
+      const probability = chances.probabilities[at] ?? 0;
+      const extraUsd = extras[at] ?? 0;
+      const how = chances.trialIds.includes(modelId)
+        ? `new here, ${Math.floor(sampleCount)} of ${newModelRequests} requests of its trial`
+        : method;
+      const often = `${(100 * probability).toFixed(1)} % of such requests`;
+      return {
+        modelId,
+        probability,
+        extraUsd,
+        extraPart: costUsd === null || costUsd === 0 ? 0 : extraUsd / costUsd,
+        reason: `Exploration (${how}): ${modelId} takes ${often}.`,
+      };
+    });
+    return { rows, rate: rows.slice(1).reduce((sum, { probability }) => sum + probability, 0), chances };
+  }
+
+  /** Chances by rounded beliefs: rankings move with every request, and by little. */
+  #chances(arms: readonly Arm[], isFirstEstablished: boolean): Chances {
+    const { method, share, newModelRequests } = this.#settings;
+    const rough = arms.map((arm) => roughArm(arm, arms[0]?.mean ?? 0, newModelRequests));
+    const key = `${isFirstEstablished} ${rough.map(nameOf).join(' ')}`;
+    const known =
+      this.#known.get(key) ??
+      chancesOf({ arms: rough, method, share, newModelRequests, isFirstEstablished });
+    if (this.#known.size >= CHANCES_MAX) this.#known.clear();
+    this.#known.set(key, known);
+    return known;
+  }
+}
+
+function nameOf({ modelId, mean, deviation, notWorse, sampleCount }: Arm): string {
+  return `${modelId} ${mean} ${deviation} ${notWorse} ${sampleCount}`;
+}
+
+/** An arm with what is believed of it rounded, its mean counted from that of the first. */
+function roughArm(arm: Arm, firstMean: number, newModelRequests: number): Arm {
+  const deviation = (1 + BELIEF_STEP) ** Math.round(Math.log(arm.deviation) / Math.log(1 + BELIEF_STEP));
+  const step = BELIEF_STEP * Math.max(DEVIATION_FLOOR, deviation);
+  const { sampleCount } = arm;
+  const isNew = sampleCount > 0 && sampleCount < newModelRequests;
+  return {
+    ...arm,
+    mean: Math.round((arm.mean - firstMean) / step) * step,
+    deviation,
+    notWorse: Math.round(arm.notWorse / NOT_WORSE_STEP) * NOT_WORSE_STEP,
+    sampleCount: isNew
+      ? Math.max(1, Math.floor(sampleCount / SAMPLES_STEP) * SAMPLES_STEP)
+      : Math.min(sampleCount, newModelRequests),
+  };
+}
+
+/** Whether the evidence leaves the first no other place, among models that all have evidence here. */
+function isFirstEstablished({ grounds, candidateCount }: Plan, arms: readonly Arm[]): boolean {
+  if (!grounds.hasPlaces || candidateCount === 0) return false;
+  const row = grounds.here.find(({ modelId }) => modelId === arms[0]?.modelId);
+  return row?.rankWorst === 1 && arms.every(({ hasEnoughEvidence }) => hasEnoughEvidence);
 }

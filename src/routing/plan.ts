@@ -35,6 +35,18 @@ export interface Plan {
   readonly rankedModels: readonly RankedModel[];
   /** Why `modelIds[0]`, for people. */
   readonly reason: string;
+  readonly grounds: PlanGrounds;
+}
+
+/** What is known of the able models, whatever the plan made of it: what exploration looks at. */
+export interface PlanGrounds {
+  readonly policy: Policy;
+  /** Rows of the use case, as the policy sees them. */
+  readonly here: readonly RankedModel[];
+  /** Rows over all use cases. */
+  readonly elsewhere: readonly RankedModel[];
+  /** True where the places of the rows are of this very ranking: of one use case, by `auto`. */
+  readonly hasPlaces: boolean;
 }
 
 /** Fallbacks beyond this are never reached: each costs the caller another failed try. */
@@ -90,7 +102,7 @@ export class PlanBook {
     if (known !== undefined) return known;
     const able =
       needs === undefined ? this.#eligible : this.#eligible.filter((model) => hasAbilities(model, needs));
-    const plan = isRanked ? this.#ranked(useCase, parts, policy, able) : this.#unranked(able);
+    const plan = this.#make(useCase, { mix: parts, policy, able, isRanked });
     if (plan === null) return null;
     if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
     this.#plans.set(key, plan);
@@ -105,11 +117,19 @@ export class PlanBook {
     return 'auto uses only models with a known price, and there is none: declare prices, or name a model.';
   }
 
-  #ranked(
+  #make(
     useCase: string,
-    mix: readonly PossibleUseCase[] | null,
-    policy: Policy,
-    able: readonly CatalogModel[],
+    {
+      mix,
+      policy,
+      able,
+      isRanked,
+    }: {
+      readonly mix: readonly PossibleUseCase[] | null;
+      readonly policy: Policy;
+      readonly able: readonly CatalogModel[];
+      readonly isRanked: boolean;
+    },
   ): Plan | null {
     if (able.length === 0) return null;
     const ableIds = new Set(able.map((model) => model.modelId));
@@ -118,11 +138,18 @@ export class PlanBook {
       mix === null ? this.#snapshot.rankings.get(useCase)?.models : mixedModels(this.#snapshot, mix);
     const local = rankAble(own, policy, ableIds);
     const overall = rankAble(this.#snapshot.overall.models, policy, ableIds);
+    const grounds: PlanGrounds = {
+      policy,
+      here: local.models,
+      elsewhere: overall.models,
+      hasPlaces: mix === null && policy.name === 'auto',
+    };
     const priors = this.#priorOrder(able);
+    if (!isRanked) return this.#planOfPriors(priors, grounds, 'No rule had an answer');
     const chosen = local.candidates.length > 0 ? local : overall;
-    const rest = [local, overall].flatMap(({ others, candidates }) => [...candidates, ...others]);
     if (chosen.candidates.length === 0)
-      return this.#planOfPriors(priors, rest, `No model has enough evidence for "${useCase}" yet`);
+      return this.#planOfPriors(priors, grounds, `No model has enough evidence for "${useCase}" yet`);
+    const rest = [local, overall].flatMap(({ others, candidates }) => [...candidates, ...others]);
     const order = new Set([...chosen.candidates, ...chosen.others, ...rest].map((model) => model.modelId));
     const modelIds = [...new Set([...order, ...priors])];
     return {
@@ -134,16 +161,13 @@ export class PlanBook {
       rows: rowsOf(chosen, this.#registry, ableIds),
       rankedModels: chosen.models,
       reason: reasonOf(chosen, asked, chosen === local),
+      grounds,
     };
   }
 
-  #unranked(able: readonly CatalogModel[]): Plan | null {
-    return able.length === 0 ? null : this.#planOfPriors(this.#priorOrder(able), [], 'No rule had an answer');
-  }
-
-  #planOfPriors(priors: readonly string[], seen: readonly RankedModel[], why: string): Plan {
+  #planOfPriors(priors: readonly string[], grounds: PlanGrounds, why: string): Plan {
     const isDefault = this.#defaultModel !== null && priors[0] === this.#defaultModel;
-    const evidence = new Map(seen.map((model) => [model.modelId, model]));
+    const seen = new Map([...grounds.elsewhere, ...grounds.here].map((model) => [model.modelId, model]));
     return {
       cause: isDefault ? 'default' : 'prior',
       rankedBy: null,
@@ -152,14 +176,15 @@ export class PlanBook {
       candidateCount: 0,
       rows: priors.slice(0, ROWS_MAX).map((modelId) => ({
         modelId,
-        score: evidence.get(modelId)?.score ?? null,
+        score: seen.get(modelId)?.score ?? null,
         isCandidate: false,
-        reason: evidence.get(modelId)?.notCandidateReason ?? 'no requests yet',
+        reason: seen.get(modelId)?.notCandidateReason ?? 'no requests yet',
       })),
-      rankedModels: seen,
+      rankedModels: [...seen.values()],
       reason: isDefault
         ? `${why}: the configured default model.`
         : `${why}: first in the order of the priors (local, then cheap, then big).`,
+      grounds,
     };
   }
 

@@ -40,8 +40,8 @@ const SHARE_EDGE = 1e-4;
  * moved by as much as the other columns of its row lie above or below their own expectations. A cell's own values
  * are in neither, so nothing counts twice.
  *
- * Two-way additive on the link scale; how far cells differ from that is estimated by the method of moments, so the
- * prior is worth as much as the table shows it to be (empirical Bayes: Fay and Herriot 1979, JASA 74, 269-277;
+ * Two-way additive on the link scale; how far rows differ from each other, and cells from what row and column say, is
+ * estimated by the method of moments, so the prior is worth as much as the table shows it to be (empirical Bayes: Fay and Herriot 1979, JASA 74, 269-277;
  * Morris 1983, JASA 78, 47-55, who also says what its intervals hold: coverage on the average of the cells).
  */
 export class CrossPool {
@@ -51,8 +51,12 @@ export class CrossPool {
   /** By column, over all rows: what the cells are worth, and their means times that. */
   #worths = new Map<string, { worth: number; sum: number }>();
   readonly #all: Prior | null;
+  /** How much cells differ from what their row and column say, in units of the variance; and rows from the others. */
   #difference: number;
+  #rowDifference: number;
   readonly #rows = new Map<string, ReadonlyMap<string, Expectation>>();
+  /** By row: how far its cells lie from their columns elsewhere, on the link scale. */
+  readonly #gaps = new Map<string, { gap: number; chance: number; middle: number }>();
 
   constructor(table: MomentTable, options: PoolOptions) {
     this.#table = table;
@@ -64,10 +68,12 @@ export class CrossPool {
     this.#all = this.#priorOfColumns();
     this.#difference =
       options.weight === undefined ? FIRST_DIFFERENCE[options.kind] : 1 / (options.weight + 1);
+    this.#rowDifference = FIRST_DIFFERENCE[options.kind];
     for (let round = 0; round < ROUNDS; round++) {
       this.#worths = this.#worthsOfColumns();
       for (const row of table.keys()) this.#rows.set(row, this.#expectationsOf(row));
       this.#difference = this.#measuredDifference();
+      this.#rowDifference = this.#measuredRowDifference();
     }
   }
 
@@ -125,14 +131,17 @@ export class CrossPool {
       seenSum += weight * this.#valueOf(seen);
       expectedSum += weight * this.#linked(expected.mean);
     }
-    // The row's own level is taken to differ as much as cells do.
-    const rowWeight = 1 / this.#difference;
+    if (weights > 0) {
+      const middle = this.#unlinked(expectedSum / weights);
+      this.#gaps.set(row, { gap: (seenSum - expectedSum) / weights, chance: 1 / weights, middle });
+    }
+    const rowWeight = 1 / this.#rowDifference;
     return new Map(
       [...elsewhere].map(([column, { mean, doubt }]) => {
         const seen = cells.get(column) ?? NO_MOMENTS;
         const own = this.#worthOf(seen);
         const others = weights - own;
-        if (others < 1e-9) return [column, { mean, doubt: doubt + this.#difference }];
+        if (others < 1e-9) return [column, { mean, doubt: doubt + this.#rowDifference }];
         const expected = (expectedSum - own * this.#linked(mean)) / others;
         const found = (seenSum - (own > 0 ? own * this.#valueOf(seen) : 0)) / others;
         const moved = (rowWeight * expected + others * found) / (rowWeight + others);
@@ -158,6 +167,10 @@ export class CrossPool {
     return this.#linked(sum / count);
   }
 
+  #unlinked(value: number): number {
+    return this.#options.kind === 'share' ? value : Math.exp(value);
+  }
+
   /** The scale on which means are averaged. */
   #linked(mean: number): number {
     return this.#options.kind === 'share' ? mean : Math.log(mean);
@@ -175,7 +188,7 @@ export class CrossPool {
     const rest = sum - (own > 0 ? own * this.#valueOf(here) : 0);
     const before = first === 0 ? 0 : first * this.#linked(all?.mean ?? 0);
     const linked = (before + rest) / (first + others);
-    const mean = this.#options.kind === 'share' ? Math.max(0, linked) : Math.exp(linked);
+    const mean = Math.max(0, this.#unlinked(linked));
     return { mean, doubt: 1 / (first + others) };
   }
 
@@ -196,6 +209,29 @@ export class CrossPool {
     return this.#differenceOf(cells, FIRST_DIFFERENCE[this.#options.kind]);
   }
 
+  #measuredRowDifference(): number {
+    const { kind } = this.#options;
+    const first = FIRST_DIFFERENCE[kind];
+    let excess = 0;
+    let weights = 0;
+    let variances = 0;
+    for (const { gap, chance, middle } of this.#gaps.values()) {
+      const variance = kind === 'share' ? middle * (1 - middle) : 1;
+      const weight = (first / (first + chance)) ** 2;
+      excess += weight * (gap ** 2 - chance * variance);
+      variances += weight * variance;
+      weights += weight;
+    }
+    return this.#within(first, weights, variances > 0 ? excess / variances : first);
+  }
+
+  /** A measured difference, shrunk to the first one and kept in range. */
+  #within(first: number, weights: number, measured: number): number {
+    const [least, most] = DIFFERENCE_RANGE[this.#options.kind];
+    const shrunk = (FIRST_CELLS * first + weights * measured) / (FIRST_CELLS + weights);
+    return Math.min(most, Math.max(least, shrunk));
+  }
+
   /** Squared distances from what was expected, less what chance and the expectation's own doubt make of them. */
   #differenceOf(cells: readonly (Expectation & { readonly seen: Moments })[], first: number): number {
     const { kind, spread } = this.#options;
@@ -213,10 +249,7 @@ export class CrossPool {
       weights += weight;
     }
     if (variances <= 0) return first;
-    const [least, most] = DIFFERENCE_RANGE[kind];
-    const measured = excess / variances;
-    const shrunk = (FIRST_CELLS * first + weights * measured) / (FIRST_CELLS + weights);
-    return Math.min(most, Math.max(least, shrunk));
+    return this.#within(first, weights, excess / variances);
   }
 }
 

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { betaQuantile } from './beta.ts';
-import { binaryMoments, dispersion, NO_MOMENTS, posteriorInterval, posteriorOf } from './posterior.ts';
+import {
+  binaryMoments,
+  commonDispersion,
+  dispersion,
+  NO_MOMENTS,
+  posteriorInterval,
+  posteriorOf,
+} from './posterior.ts';
 import { createRandom } from './random.ts';
 
 describe('posteriorOf', () => {
@@ -44,6 +51,18 @@ describe('posteriorOf', () => {
     }
     expect(held / rounds).toBeGreaterThan(0.93);
     expect(held / rounds).toBeLessThan(0.97);
+  });
+});
+
+describe('commonDispersion', () => {
+  it('is that within the groups, however far apart their means lie', () => {
+    const near = (mean: number): { count: number; sum: number; squareSum: number } => ({
+      count: 500,
+      sum: 500 * mean,
+      squareSum: 500 * (mean * mean + 0.0001),
+    });
+    expect(commonDispersion([near(0.2), near(0.8)], 0.3)).toBeLessThan(0.01);
+    expect(commonDispersion([], 0.3)).toBe(0.3);
   });
 });
 

@@ -58,12 +58,24 @@ export function shrunkMean(observed: Moments, prior: Prior): number {
  * leaning on `assumed` while there are few.
  */
 export function dispersion(observed: Moments, assumed: number): number {
-  if (observed.count <= 1) return assumed;
-  const mean = observed.sum / observed.count;
-  const most = mean * (1 - mean);
-  if (most < VARIANCE_MIN) return assumed;
-  const seen = Math.min(1, Math.max(0, (observed.squareSum / observed.count - mean * mean) / most));
-  return (observed.count * seen + DISPERSION_WEIGHT * assumed) / (observed.count + DISPERSION_WEIGHT);
+  return commonDispersion([observed], assumed);
+}
+
+/** The dispersion within several groups of observations, whatever the distances of their means. */
+export function commonDispersion(groups: Iterable<Moments>, assumed: number): number {
+  let count = 0;
+  let squares = 0;
+  let most = 0;
+  for (const group of groups) {
+    if (group.count <= 1) continue;
+    const mean = group.sum / group.count;
+    if (mean * (1 - mean) < VARIANCE_MIN) continue;
+    count += group.count;
+    squares += Math.max(0, group.squareSum - group.sum * mean);
+    most += group.sum * (1 - mean);
+  }
+  if (count === 0) return assumed;
+  return (count * Math.min(1, squares / most) + DISPERSION_WEIGHT * assumed) / (count + DISPERSION_WEIGHT);
 }
 
 /**

@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS usage_hourly (
   prompt_token_sum SimpleAggregateFunction(sum, UInt64),
   completion_token_sum SimpleAggregateFunction(sum, UInt64),
   prompt_length_sum SimpleAggregateFunction(sum, UInt64),
+  -- sums and sums of products of cost, tokens and length, from which costs are forecast: savings-evidence.ts names
+  -- them in order; the second has only the requests that asked for auto
+  cost_sums AggregateFunction(sumForEach, Array(Float64)),
+  routed_cost_sums AggregateFunction(sumForEach, Array(Float64)),
   users AggregateFunction(uniq, String),
   prompts AggregateFunction(uniq, String)
 ) ENGINE = AggregatingMergeTree
@@ -59,7 +63,19 @@ WITH
     toInt64(completion_tokens) - toInt64(ifNull(reasoning_tokens, 0)) - 1
   ) AS written_tokens,
   if(ifNull(generation_ms, 0) > 0, generation_ms, latency_ms - first_token_ms) AS writing_ms,
-  ifNull(success AND written_tokens > 0 AND writing_ms > 0, false) AS is_writing_timed
+  ifNull(success AND written_tokens > 0 AND writing_ms > 0, false) AS is_writing_timed,
+  ifNull(cost_usd, 0) AS usd,
+  toFloat64(cost_usd IS NOT NULL AND prompt_tokens IS NOT NULL AND completion_tokens IS NOT NULL) AS known,
+  known * ifNull(prompt_tokens, 0) AS asked,
+  known * ifNull(completion_tokens, 0) AS answered,
+  log1p(asked) AS log_asked,
+  known * prompt_length AS typed,
+  [
+    1, toFloat64(cost_usd IS NOT NULL), usd, usd * usd,
+    known, asked, answered, known * usd, log_asked, typed,
+    asked * asked, asked * answered, answered * answered, asked * usd, answered * usd, known * usd * usd,
+    asked * log_asked, log_asked * log_asked, log_asked * usd, typed * typed, typed * asked
+  ] AS cost_products
 SELECT
   run_id,
   toUInt8(0) AS is_rebuilt,
@@ -99,6 +115,8 @@ SELECT
   sumIf(ifNull(prompt_tokens, 0), completion_tokens IS NOT NULL) AS prompt_token_sum,
   sumIf(ifNull(completion_tokens, 0), prompt_tokens IS NOT NULL) AS completion_token_sum,
   sum(prompt_length) AS prompt_length_sum,
+  sumForEachState(cost_products) AS cost_sums,
+  sumForEachStateIf(cost_products, model_asked = 'auto' OR startsWith(model_asked, 'auto:')) AS routed_cost_sums,
   uniqState(user_id) AS users,
   uniqState(prompt_hash) AS prompts
 FROM usage_log

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openScratchStore, type ScratchStore } from '../../../tests/kit/scratch-store.ts';
+import { openScratchStore, type ScratchStore, usageRecord } from '../../../tests/kit/scratch-store.ts';
+import { encodeSignal } from '../../core/signal.ts';
 import { markFeedbackResolved, requestIdsByReference, unresolvedFeedback } from './feedback.ts';
+import { readQualityEvidence } from './ranking-evidence.ts';
 
 const AT = new Date('2026-10-05T10:00:00.250Z');
 
@@ -24,6 +26,24 @@ describe('feedback by reference', () => {
       new Map([['mine', third?.requestId]]),
     );
     expect(await requestIdsByReference(store.db, 'external_id', [])).toEqual(new Map());
+  });
+
+  it('counts under our own id although the row arrives later', async () => {
+    const record = usageRecord({ startedAtMs: AT.getTime(), userId: 'ada' });
+    const signal = { requestId: record.requestId, kind: 'feedback', comment: null, source: 'api' } as const;
+    const lines = [0.25, 0.75].map((value, at) =>
+      encodeSignal({ ...signal, value, atMs: AT.getTime() + at }),
+    );
+    await store.db.insertLines('signals', Buffer.from(lines.join('\n')), 'early');
+    await store.insertRequests([record]);
+    const scope = {
+      runId: 'starter',
+      from: new Date(AT.getTime() - 1_000),
+      to: new Date(AT.getTime() + 1_000),
+    };
+    expect(await readQualityEvidence(store.db, scope)).toMatchObject([
+      { mark: 'unseen', feedbackCount: 1, feedbackSum: 0.75, silentCount: 0 },
+    ]);
   });
 
   it('keeps what has no request yet until it is resolved', async () => {

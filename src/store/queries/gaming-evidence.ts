@@ -63,6 +63,11 @@ export interface GamingEvidenceRow {
  * and say nothing new; fewer miss what is rare.
  */
 const ANSWERS_PER_CELL = 1_000;
+/**
+ * Newest requests of the window that these are looked for among. More cost time at every refresh; fewer leave out use
+ * cases that are seldom asked for, which is where nobody looks.
+ */
+const REQUESTS_MAX = 100_000;
 /** An answer at least half of which stands in the prompt is an echo; quotations are shorter. */
 const ECHO_SHARE = 0.5;
 
@@ -82,7 +87,11 @@ const NEWEST_ANSWERS = `(
       'user_id',
       'key_id',
     ],
-    where: `${WINDOW} AND (success OR error_code = 'empty_answer')`,
+    where: `${WINDOW} AND started_at >= (
+      SELECT min(started_at) FROM (
+        SELECT started_at FROM usage_log WHERE ${WINDOW} ORDER BY started_at DESC LIMIT {requestsMax:UInt32}
+      )
+    ) AND (success OR error_code = 'empty_answer')`,
   })}
   ORDER BY started_at DESC
   LIMIT {answersPerCell:UInt32} BY use_case, model_id
@@ -201,8 +210,7 @@ const NO_RATINGS: RatingConduct = {
   judgeGapSquareSum: 0,
 };
 
-/** The questions of {@link readGamingEvidence}. */
-export function gamingEvidenceQueries(scope: EvidenceScope): Record<'answers' | 'ratings', StoredQuery> {
+function gamingEvidenceQueries(scope: EvidenceScope): Record<'answers' | 'ratings', StoredQuery> {
   const window = {
     run: scope.runId,
     from: storedMoment(scope.from.getTime()),
@@ -211,7 +219,12 @@ export function gamingEvidenceQueries(scope: EvidenceScope): Record<'answers' | 
   return {
     answers: {
       sql: ANSWERS,
-      params: { ...window, answersPerCell: ANSWERS_PER_CELL, echoShare: ECHO_SHARE },
+      params: {
+        ...window,
+        answersPerCell: ANSWERS_PER_CELL,
+        requestsMax: REQUESTS_MAX,
+        echoShare: ECHO_SHARE,
+      },
     },
     ratings: { sql: RATINGS, params: window },
   };
@@ -219,8 +232,8 @@ export function gamingEvidenceQueries(scope: EvidenceScope): Record<'answers' | 
 
 /**
  * How did every model answer and who rated it, per use case? Reads the window's rows of the log (no texts: hashes,
- * lengths and shares) and looks at the newest 1,000 answers of each model in each use case; and the rated requests with
- * their signals. Once per refresh. A model without answers that succeeded or were empty is not among the rows.
+ * lengths and shares), of the newest 100,000 requests the newest 1,000 answers of each model in each use case; and the
+ * rated requests with their signals. Once per refresh. A model without answers that succeeded or were empty is not among the rows.
  */
 export async function readGamingEvidence(db: Database, scope: EvidenceScope): Promise<GamingEvidenceRow[]> {
   const queries = gamingEvidenceQueries(scope);

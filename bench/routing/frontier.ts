@@ -1,0 +1,208 @@
+import { parseArgs } from 'node:util';
+import { classifiedText } from '../../src/core/prompt-text.ts';
+import type { Embedder } from '../../src/discovery/embedders/embedder.ts';
+import { openEmbedder } from '../../src/discovery/embedders/open-embedder.ts';
+import { costMeansOf, splitPrompts } from '../../src/evaluation/backtest.ts';
+import { bestFirst } from '../../src/evaluation/baselines.ts';
+import {
+  banditOutcomes,
+  evidenceOf,
+  hashOf,
+  type LearntUseCases,
+  learnUseCases,
+  type SeenPrompt,
+} from '../../src/evaluation/learn-outcomes.ts';
+import type { OutcomePrompt } from '../../src/evaluation/outcome-file.ts';
+import { FRONTIER, OutcomeRouter, pricesOf } from '../../src/evaluation/route-outcomes.ts';
+import { toUnitVectors } from '../../src/stats/k-means.ts';
+import { createRandom } from '../../src/stats/random.ts';
+import {
+  AVENGERS,
+  avengersFrontier,
+  type Embedded,
+  type Frontier,
+  neighbourFrontier,
+  selectEmbedded,
+} from './frontier-baselines.ts';
+import { frontierSections, type SeedResult } from './frontier-report.ts';
+import { hasRoutingData, type RoutingSet, readRoutingSets } from './frontier-sets.ts';
+
+const HELP = `npm run bench:frontier -- [--data FOLDER] [--seeds 1,2,3] [--sets NAME] [--json]
+  --data FOLDER   folder of routing_prompts, routing_models and routing_outcomes_* (.jsonl.gz)
+  --seeds LIST    splits, one a seed
+  --sets NAME     the sets whose name contains it (default: all)
+  --json          all figures as JSON to stdout, tables to stderr`;
+
+const TRAIN_SHARE = 0.7;
+const NEIGHBOUR_COUNTS = [10, 100] as const;
+/** Outcomes per model and use case that bandit feedback is measured after, where the set is large enough. */
+const CELL_OUTCOMES = 30;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      data: { type: 'string', default: '../shared/data' },
+      seeds: { type: 'string', default: '1,2,3' },
+      sets: { type: 'string', default: '' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${HELP}\n`);
+    return;
+  }
+  if (!hasRoutingData(values.data)) {
+    throw new Error(
+      `No routing_prompts.jsonl.gz in ${values.data}; give the folder of the outcome sets by --data.`,
+    );
+  }
+  const seeds = values.seeds.split(',').map(Number);
+  const embedder = await openEmbedder();
+  const results: SeedResult[] = [];
+  for (const set of readRoutingSets(values.data, values.sets)) {
+    const embedded = await embed(set, embedder);
+    for (const seed of seeds) {
+      results.push(await measure(set, embedded, embedder, seed));
+      process.stderr.write(`${set.name}, seed ${seed}: done\n`);
+    }
+  }
+  const sections = frontierSections(results, seeds);
+  (values.json ? process.stderr : process.stdout).write(sections.text);
+  if (values.json) process.stdout.write(`${JSON.stringify(sections.facts, null, 1)}\n`);
+}
+
+async function embed({ matrix }: RoutingSet, embedder: Embedder): Promise<Embedded> {
+  const texts = matrix.prompts.map(({ prompt }) => classifiedText({ prompt, context: '' }));
+  return { prompts: matrix.prompts, vectors: toUnitVectors(await embedder.embed(texts)) };
+}
+
+async function measure(
+  set: RoutingSet,
+  all: Embedded,
+  embedder: Embedder,
+  seed: number,
+): Promise<SeedResult> {
+  const { models } = set.matrix;
+  const split = splitPrompts(set.matrix.prompts, { trainShare: TRAIN_SHARE, seed });
+  const positions = new Map(all.prompts.map(({ promptId }, at) => [promptId, at]));
+  const of = (prompts: readonly OutcomePrompt[]): Embedded =>
+    selectEmbedded(
+      all,
+      prompts.map(({ promptId }) => positions.get(promptId) ?? 0),
+    );
+  const [train, test] = [of(split.train), of(split.test)];
+  const learnt = await learnUseCases(split.train, { embedder, seed });
+  const full = split.train.map((prompt) => ({ prompt, seen: prompt.outcomes }));
+  const bandit = banditOutcomes(split.train, createRandom(seed + 1));
+  const capped = set.isLarge ? cappedOutcomes(bandit, learnt) : bandit;
+  const route = (seen: readonly SeenPrompt[]): Promise<Frontier> =>
+    routeByProduct(set, seen, learnt, split.test);
+  const single = bestFirst(full, models)[0] ?? '';
+  const dearestUsd = Math.max(0, ...pricesOf(costMeansOf(full)).costMeansUsd.values());
+  const prices = set.hasCosts
+    ? [0, ...Array.from({ length: 20 }, (_, at) => (0.005 / dearestUsd) * 1.5 ** at)]
+    : [0];
+  const frontiers: [string, Frontier][] = [
+    ['tallyrank', await route(full)],
+    ['tallyrank bandit', await route(capped)],
+    ...(set.isLarge ? [['tallyrank bandit, all', await route(bandit)] as [string, Frontier]] : []),
+    ...Object.entries(AVENGERS).map(([name, settings]): [string, Frontier] => [
+      name,
+      avengersFrontier(train, test, models, settings, { seed, hasCosts: set.hasCosts }),
+    ]),
+    ...NEIGHBOUR_COUNTS.map((count): [string, Frontier] => [
+      `nearest ${count}`,
+      neighbourFrontier(train, test, models, count, prices),
+    ]),
+    ['best single', [test.prompts.map(() => single)]],
+    ['domain oracle', [domainOracle(full, models, test.prompts)]],
+    ['oracle', [test.prompts.map(oracle)]],
+  ];
+  return {
+    set: set.name,
+    seed,
+    hasCosts: set.hasCosts,
+    modelCount: models.length,
+    trainCount: train.prompts.length,
+    testCount: test.prompts.length,
+    useCaseCount: learnt.useCases.length,
+    banditCount: capped.length,
+    frontiers: frontiers.map(([name, frontier]) => ({
+      name,
+      points: frontier.map((chosen) => pointOf(test.prompts, chosen)),
+    })),
+  };
+}
+
+async function routeByProduct(
+  { matrix, hasCosts }: RoutingSet,
+  seen: readonly SeenPrompt[],
+  learnt: LearntUseCases,
+  test: readonly OutcomePrompt[],
+): Promise<Frontier> {
+  const prices = pricesOf(costMeansOf(seen));
+  const unpriced = new Set(matrix.models.filter((model) => !prices.costMeansUsd.has(model)));
+  const book = evidenceOf(seen, matrix.models, learnt, unpriced);
+  const router = new OutcomeRouter(learnt, book, { models: matrix.models, prices });
+  const frontier: string[][] = [];
+  for (const lambda of hasCosts ? FRONTIER : [0]) {
+    frontier.push((await router.route(test, lambda)).map((choice) => choice?.model ?? ''));
+  }
+  return frontier;
+}
+
+/** The first thirty outcomes of each model in each use case. */
+function cappedOutcomes(seen: readonly SeenPrompt[], { labels }: LearntUseCases): SeenPrompt[] {
+  const counts = new Map<string, number>();
+  return seen.filter(({ prompt, seen: outcomes }) => {
+    const key = `${labels.get(hashOf(prompt))}\n${[...outcomes.keys()].join()}`;
+    const count = counts.get(key) ?? 0;
+    counts.set(key, count + 1);
+    return count < CELL_OUTCOMES;
+  });
+}
+
+/** The best model of each domain on the training prompts. */
+function domainOracle(
+  seen: readonly SeenPrompt[],
+  models: readonly string[],
+  test: readonly OutcomePrompt[],
+): string[] {
+  const overall = bestFirst(seen, models);
+  const best = new Map(
+    [...new Set(test.map(({ domain }) => domain))].map((domain) => [
+      domain,
+      bestFirst(
+        seen.filter(({ prompt }) => prompt.domain === domain),
+        overall,
+      )[0],
+    ]),
+  );
+  return test.map(({ domain }) => best.get(domain) ?? overall[0] ?? '');
+}
+
+function oracle({ outcomes }: OutcomePrompt): string {
+  const sorted = [...outcomes].sort(
+    ([, one], [, other]) => other.score - one.score || (one.costUsd ?? 0) - (other.costUsd ?? 0),
+  );
+  return sorted[0]?.[0] ?? '';
+}
+
+function pointOf(
+  prompts: readonly OutcomePrompt[],
+  chosen: readonly string[],
+): { quality: number; costUsd: number } {
+  let [quality, costUsd] = [0, 0];
+  prompts.forEach(({ outcomes }, at) => {
+    const outcome = outcomes.get(chosen[at] ?? '');
+    quality += outcome?.score ?? 0;
+    costUsd += outcome?.costUsd ?? 0;
+  });
+  return { quality: quality / prompts.length, costUsd: costUsd / prompts.length };
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${String(error instanceof Error ? error.stack : error)}\n`);
+  process.exitCode = 1;
+});
