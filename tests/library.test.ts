@@ -249,7 +249,7 @@ describe('the library in the order of the original', () => {
     expect(rankings.best).toMatchObject({ modelId: 'ollama:mistral:7b', avgCost: 0, successRate: 1 });
     expect(rankings.best?.avgTimeMs).toBeCloseTo(2_100, -2);
     expect(rankings.alternatives.map(({ modelId }) => modelId)).toEqual(['openai:gpt-4o']);
-    expect(await ranker.compare(food, 'mistral', 'gpt-4o')).toMatchObject({ winner: 'ollama:mistral:7b' });
+    expect(await ranker.compare(food, 'mistral', 'gpt-4o')).toMatchObject({ ahead: 'ollama:mistral:7b' });
     const performance = await ranker.getPerformance('gpt-4o', food, '1 week');
     expect(performance.total.totalRequests).toBe(rankings.alternatives[0]?.totalRequests);
 

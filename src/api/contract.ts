@@ -91,6 +91,7 @@ export const explainBody = z
     sessionId: z.string().max(512).optional(),
     roomId: z.string().max(512).optional(),
     priority: z.number().int().optional(),
+    explore: z.boolean().optional().describe('false: as with x-tallyrank-explore: off'),
   })
   .refine((body) => (body.prompt === undefined) !== (body.messages === undefined), {
     message: 'give either prompt or messages',
@@ -101,9 +102,22 @@ export const analyzeBody = z
   .nullish()
   .describe('Window of the prompts; the configured one when left out');
 
-export const explorationBody = z.strictObject({
-  share: z.number().min(0).max(1).describe('Share of auto requests that go to a random able model, 0..1'),
-});
+export const explorationBody = z
+  .strictObject({
+    method: z.enum(['thompson', 'best-arm', 'uniform']).describe('How explored requests are shared out'),
+    share: z
+      .number()
+      .min(0)
+      .max(1)
+      .describe('Share of auto requests that may take another model than the best, 0..1'),
+    budgetUsdPerDay: z.number().min(0).nullable().describe('Dollars beyond the best models on one day (UTC)'),
+    newModelRequests: z.int().min(0).max(100_000).describe('Requests here after which a model is not new'),
+    excludedUseCases: z.array(z.string().min(1).max(200)).max(1_000).describe('Nothing is explored there'),
+  })
+  .partial()
+  .refine((body) => Object.keys(body).length > 0, {
+    message: 'give share, method, budgetUsdPerDay, newModelRequests or excludedUseCases',
+  });
 
 export const errorAnswer = z.object({
   error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }),
@@ -242,7 +256,8 @@ export const compareAnswer = z.looseObject({
   useCase: z.string(),
   modelA: rankedModel,
   modelB: rankedModel,
-  winner: z.string().nullable(),
+  ahead: z.string().nullable().describe('Higher score now'),
+  winner: z.string().nullable().describe('Higher score, established at all looks together'),
   verdict: z.string(),
 });
 
@@ -301,7 +316,33 @@ export const explainAnswer = z.looseObject({
 
 export const jobAnswer = z.looseObject({ id: z.string(), kind: z.string(), status: z.string() });
 
-export const explorationAnswer = z.object({ share: z.number() });
+const explored = z.object({
+  decisionCount: z.number(),
+  exploredCount: z.number(),
+  spentUsd: z.number().describe('Beyond what the models not taken would have cost'),
+});
+
+export const explorationAnswer = z.object({
+  method: z.enum(['thompson', 'best-arm', 'uniform']),
+  share: z.number(),
+  budgetUsdPerDay: z.number().nullable(),
+  newModelRequests: z.number(),
+  excludedUseCases: z.array(z.string()),
+  today: explored.extend({ day: z.string(), leftUsd: z.number().nullable() }),
+  useCases: z.array(
+    z.object({
+      useCase: z.string(),
+      modelId: z.string().describe('Chosen without exploration'),
+      rate: z.number().describe('Probability that such a request takes another, 0..1'),
+      gainPoints: z.number().nullable().describe('Points of the score that a better choice could gain'),
+      reason: z.string(),
+      models: z
+        .array(z.looseObject({ modelId: z.string(), probability: z.number(), reason: z.string() }))
+        .describe('What is explored, and what is not, with the reason'),
+      today: explored.describe('Of this gateway'),
+    }),
+  ),
+});
 
 export const rulesAnswer = z.object({
   rules: z.array(z.looseObject({ name: z.string(), priority: z.number() })),

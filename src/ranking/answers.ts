@@ -89,6 +89,8 @@ export interface CompareAnswer {
   /** Score of A minus score of B; null when one has none. */
   readonly scoreDifference: number | null;
   readonly differenceInterval: readonly [number, number] | null;
+  /** The model whose score is higher now; null when one has none. */
+  readonly ahead: string | null;
   /** The model whose score is higher, at all looks together with probability 0.95; null when that is not shown. */
   readonly winner: string | null;
   /** One sentence for people. */
@@ -233,6 +235,7 @@ export function toCompareAnswer(
     modelB: toModelAnswer(b),
     scoreDifference: difference && round(difference.value, 1),
     differenceInterval: difference && [round(difference.low, 1), round(difference.high, 1)],
+    ahead: difference && ahead.modelId,
     winner: isShown && isEnough ? ahead.modelId : null,
     verdict: verdictOf(a, b, difference, isShown, frame),
     version: frame.version,
