@@ -10,19 +10,23 @@ import { ProviderRegistry } from './gateway/provider-registry.ts';
 import { UpstreamPools } from './gateway/upstream.ts';
 import type { ModelRanker } from './ranking/model-ranker.ts';
 import { Exploration } from './routing/exploration.ts';
+import { dayStartMsOf } from './routing/exploration-budget.ts';
 import { RoutingEngine } from './routing/routing-engine.ts';
 import { SnapshotHolder } from './routing/snapshot-holder.ts';
+import { exploredSince } from './store/queries/explored.ts';
 import { operatorSetting } from './store/queries/operator-settings.ts';
 import { loadLatestSnapshot, loadSnapshot } from './store/queries/snapshots.ts';
 import { UsageTracker } from './tracker/usage-tracker.ts';
-import type { AppOverrides, Workbench } from './workbench.ts';
-import { analyzeAndRank, openWorkbench } from './workbench.ts';
+import type { AppOverrides, PolicyTask, Workbench } from './workbench.ts';
+import { analyzeAndRank, evaluateWith, openWorkbench } from './workbench.ts';
 
 /** Often enough that a ranking of another gateway is used within seconds; one small query each time. */
 const SNAPSHOT_POLL_MS = 5_000;
 /** Requests since then are routed by rankings that do not know of them yet. Looking costs nothing while none came. */
 const LIVE_RANKINGS_MS = 1_000;
 const PROVIDER_REFRESH_MS = 30_000;
+/** How far several gateways together may overspend the budget of exploration: what each spends in this time. */
+const EXPLORED_MS = 60_000;
 
 /** The composition root: every part of a running gateway, started in order and closed in reverse. */
 export class App implements AsyncDisposable {
@@ -64,7 +68,7 @@ export class App implements AsyncDisposable {
       clock,
     });
     const registry = this.providers;
-    this.exploration = new Exploration(config.exploration.share);
+    this.exploration = new Exploration(config.exploration);
     this.tracker = new UsageTracker({
       db,
       logger,
@@ -78,6 +82,7 @@ export class App implements AsyncDisposable {
       journalMaxBytes: config.journal.maxMegabytes * 1024 * 1024,
       onFinished: (record, decision) => {
         telemetry.requestFinished(record, decision);
+        if (decision !== null) this.exploration.settle(decision, record);
         bench.ranker.observe(record);
         this.events.emit('request', { record, decision });
       },
@@ -96,6 +101,11 @@ export class App implements AsyncDisposable {
       {
         snapshots,
         exploration: this.exploration,
+        sessions: {
+          switchMargin: config.sessions.switchMargin,
+          idleMs: config.sessions.idleMinutes * 60_000,
+        },
+        clock,
         defaultModel: config.defaultModel,
         useCaseRules: config.useCaseRules,
         policies: bench.policies,
@@ -145,6 +155,11 @@ export class App implements AsyncDisposable {
     });
   }
 
+  /** What a policy would have come to on what is in the store. */
+  evaluatePolicy(question: PolicyTask): ReturnType<typeof evaluateWith> {
+    return evaluateWith(this.bench, question);
+  }
+
   /** Ranks anew from all that was logged until now, and uses the result at once. */
   async refreshRankings(): Promise<Awaited<ReturnType<ModelRanker['refreshAll']>>> {
     await this.tracker.flush();
@@ -189,7 +204,15 @@ export class App implements AsyncDisposable {
   /** What an operator set by API wins over the configuration. */
   async #readOperatorSettings(): Promise<void> {
     const setting = explorationBody.nullable().safeParse(await operatorSetting(this.bench.db, 'exploration'));
-    if (setting.data) this.exploration.setShare(setting.data.share);
+    if (setting.data) this.exploration.change(setting.data);
+    await this.#learnExplored();
+  }
+
+  /** What all gateways of this store explored today, and what this one did before it was started. */
+  async #learnExplored(): Promise<void> {
+    const nowMs = this.bench.clock();
+    const explored = await exploredSince(this.bench.db, new Date(dayStartMsOf(nowMs)));
+    this.exploration.learnSpent(explored, nowMs);
   }
 
   #startTimers(): void {
@@ -197,6 +220,7 @@ export class App implements AsyncDisposable {
     this.#every(SNAPSHOT_POLL_MS, 'following the published snapshot', () => this.followSnapshot());
     this.#every(LIVE_RANKINGS_MS, 'ranking in memory', async () => this.#useRankingsOfMoment());
     this.#every(PROVIDER_REFRESH_MS, 'asking the providers for their models', () => this.providers.refresh());
+    this.#every(EXPLORED_MS, 'summing up what was explored', () => this.#learnExplored());
     this.#every(config.ranking.refreshSeconds * 1000, 'refreshing the rankings', () => this.#refreshIfNew());
     this.#at(config.discovery.schedule, () => this.startAnalysis());
     if (config.judge.model !== null) this.#at(config.judge.schedule, () => this.startJudging({}));

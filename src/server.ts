@@ -188,6 +188,7 @@ function apiDepsOf(app: App): ApiDeps {
     providerHealth: () => app.providers.health(),
     startAnalysis: (timeframe) => app.startAnalysis(timeframe),
     startJudging: (task) => app.startJudging(task),
+    evaluatePolicy: (question) => app.evaluatePolicy(question),
     refreshRankings: () => app.refreshRankings(),
     followRankings: () => app.followSnapshot(),
   };

@@ -3,21 +3,28 @@ import { createWriteStream } from 'node:fs';
 import * as path from 'node:path';
 import type { LoadedConfig } from './config/load.ts';
 import type { Config, Secrets } from './config/schema.ts';
+import { parseUseCaseSettings } from './config/use-case-settings.ts';
 import { TallyrankError } from './core/errors.ts';
 import type { Logger, Progress } from './core/log.ts';
 import { canonicalModelName } from './core/model-names.ts';
 import { PolicyBook } from './core/policy.ts';
 import { PriceBook } from './core/price-book.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
+import { parseTimeframe, type TimeframeQuery } from './core/timeframe.ts';
 import { providerOf } from './core/usage-record.ts';
-import { completionChoiceOf } from './discovery/naming/complete-chat.ts';
 import { embedderChoiceOf, openEmbedder } from './discovery/embedders/open-embedder.ts';
+import { completionChoiceOf } from './discovery/naming/complete-chat.ts';
 import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
 import { type Backtest, type BacktestOptions, backtest } from './evaluation/backtest.ts';
 import type { JudgeReport, JudgeTask } from './evaluation/judge.ts';
 import { Judge } from './evaluation/judge.ts';
 import type { JudgeModel } from './evaluation/judge-caller.ts';
+import {
+  evaluatePolicy,
+  type PolicyEvaluation,
+  type PolicyQuestion,
+} from './evaluation/off-policy-report.ts';
 import { readOutcomeFile } from './evaluation/outcome-file.ts';
 import { FRONTIER } from './evaluation/route-outcomes.ts';
 import { ModelRanker } from './ranking/model-ranker.ts';
@@ -87,7 +94,12 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
     db,
     logger,
     clock,
-    config: { timeframe: config.ranking.timeframe, halfLife: config.ranking.halfLife, policies },
+    config: {
+      timeframe: config.ranking.timeframe,
+      halfLife: config.ranking.halfLife,
+      policies,
+      defaultModel: config.defaultModel,
+    },
     slugNow: (slug) => slugNow(analyzer, slug),
   });
   return {
@@ -158,6 +170,28 @@ export async function signalsOf(
   asked: SignalsQuestion,
 ): Promise<SignalsAnswer> {
   return await signalsReport(bench, asked);
+}
+
+export type PolicyTask = Omit<PolicyQuestion, 'window' | 'useCases'> &
+  TimeframeQuery & {
+    /** As `ranking.useCases` of the configuration; not looked at yet. */
+    readonly useCases?: unknown;
+  };
+
+/** What a policy would have come to on the logged decisions of `auto`; the last 30 days when nothing is said. */
+export async function evaluateWith(
+  { db, prices, policies, config, clock }: Workbench,
+  { policy, useCases, rankingVersion, ...asked }: PolicyTask,
+): Promise<PolicyEvaluation> {
+  return await evaluatePolicy(
+    { db, prices, policies, defaultModel: config.defaultModel },
+    {
+      policy,
+      rankingVersion,
+      useCases: useCases === undefined ? undefined : parseUseCaseSettings(useCases),
+      window: parseTimeframe(asked, clock(), '30 days'),
+    },
+  );
 }
 
 export interface ImportTask {

@@ -177,6 +177,7 @@ describe('the endpoints beside them', () => {
     ['GET', '/api/rules', undefined, contract.rulesAnswer],
     ['GET', '/api/exploration', undefined, contract.explorationAnswer],
     ['PUT', '/api/exploration', { share: 0.25 }, contract.explorationAnswer],
+    ['PUT', '/api/exploration', { method: 'best-arm', budgetUsdPerDay: null }, contract.explorationAnswer],
     ['POST', '/api/route/explain', { prompt: 'What time does Starbucks open?' }, contract.explainAnswer],
     [
       'POST',
@@ -492,6 +493,8 @@ describe('bad input', () => {
     ['/api/analyze', { since: '1 week' }, /since/],
     ['/api/exploration', { share: 1.1 }, /share/],
     ['/api/exploration', {}, /share/],
+    ['/api/exploration', { method: 'chance' }, /method/],
+    ['/api/exploration', { budgetUsdPerDay: -1 }, /budgetUsdPerDay/],
     ['/v1/chat/completions', { model: 'auto' }, /messages/],
     ['/v1/chat/completions', { messages: [{ role: 'user', content: 'x' }] }, /model/],
     ['/v1/chat/completions', { model: 'nope', messages: [{ role: 'user', content: 'x' }] }, /nope/],

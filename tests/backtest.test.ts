@@ -67,7 +67,7 @@ describe('tallyrank backtest', () => {
       [[file, '--lambda', '2'], 'numbers from 0 to 1'],
       [[file, '--lambda', '0.5', '--frontier'], 'cannot be used with'],
       [[file, '--feedback', 'some'], 'full, bandit'],
-      [[file, '--limit', '0'], 'whole number from 1'],
+      [[file, '--limit', '1'], 'whole number from 2'],
     ] as const) {
       const result = await runCli(['backtest', ...args, '--json'], { cwd: folder });
       expect(result.exitCode, message).toBe(2);

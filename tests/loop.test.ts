@@ -352,7 +352,7 @@ describe.sequential('the loop', () => {
   it('keeps exploration as it was set, rankings and use cases over a restart', async () => {
     const before = await product.get<{ version: string }>('/api/rankings');
     await product.restart();
-    expect(await product.get('/api/exploration')).toEqual({ share: 0 });
+    expect(await product.get('/api/exploration')).toMatchObject({ share: 0, method: 'thompson' });
     expect(await product.get<{ version: string }>('/api/rankings')).toMatchObject({
       version: before.version,
     });
@@ -362,7 +362,7 @@ describe.sequential('the loop', () => {
   });
 
   it('explores when told to, and logs with what probability', async () => {
-    await product.get('/api/exploration', { share: 1 }, { method: 'PUT' });
+    await product.get('/api/exploration', { share: 1, method: 'uniform' }, { method: 'PUT' });
     const models = new Set<string>();
     await forAll(
       Array.from({ length: 40 }, (_, at) => at),
@@ -374,6 +374,18 @@ describe.sequential('the loop', () => {
     );
     expect([...models].sort()).toEqual([FLAKY, LOCAL, PAID].sort());
     await expectStatsOfRows();
+    const { today } = await product.get<{ today: { exploredCount: number; spentUsd: number } }>(
+      '/api/exploration',
+    );
+    expect(today.exploredCount).toBeGreaterThan(0);
+    expect(today.spentUsd).toBeGreaterThan(0);
+    await product.restart();
+    const after = await product.get<{ today: { exploredCount: number; spentUsd: number } }>(
+      '/api/exploration',
+    );
+    expect(after.today.exploredCount).toBe(today.exploredCount);
+    // By the log it is compared with what the other model cost today, not with what was expected.
+    expect(after.today.spentUsd).toBeGreaterThan(0);
   });
 });
 

@@ -12,16 +12,15 @@ const SHAPES = [
   [50, 20],
   [200, 5],
 ] as const;
-const ROUNDS = 5;
 const REQUESTS = 300;
 
 /** Time of a refresh from sums in memory, beside that of writing the same sums as JSON. */
-export function measureRefresh(seed: number): Section {
+export function measureRefresh(seed: number, rounds: number): Section {
   const rows = SHAPES.map(([useCaseCount, modelCount]) => {
     const book = bookOf(...worldOf(useCaseCount, modelCount, seed));
     const policies = new PolicyBook();
-    const refreshMs = medianMs(() => buildRankings(book, policies));
-    const encodeMs = medianMs(() => encodeBook(book));
+    const refreshMs = medianMs(() => buildRankings(book, policies), rounds);
+    const encodeMs = medianMs(() => encodeBook(book), rounds);
     return [
       useCaseCount * modelCount,
       `${useCaseCount} × ${modelCount}`,
@@ -33,7 +32,7 @@ export function measureRefresh(seed: number): Section {
   return {
     id: 'refresh',
     title: 'Refresh: all rankings from the sums of a book',
-    how: `Invented outcomes, ${REQUESTS} requests a cell; median of ${ROUNDS} rounds. Milliseconds are of this machine and its load; the ratio to writing the book as JSON travels.`,
+    how: `Invented outcomes, ${REQUESTS} requests a cell; median of ${rounds} rounds. Milliseconds are of this machine and its load; the ratio to writing the book as JSON travels.`,
     seed,
     goal: null,
     columns: ['cells', 'use cases × models', 'refresh, ms', 'book as JSON, ms', 'ratio'],
@@ -63,9 +62,9 @@ function worldOf(useCaseCount: number, modelCount: number, seed: number): [Outco
   return [named, cells];
 }
 
-function medianMs(work: () => unknown): number {
+function medianMs(work: () => unknown, rounds: number): number {
   work();
-  const times = Array.from({ length: ROUNDS }, () => {
+  const times = Array.from({ length: rounds }, () => {
     const startedAtMs = performance.now();
     work();
     return performance.now() - startedAtMs;

@@ -32,8 +32,17 @@ const FULL = {
   driftPaths: 4,
   seriesCount: 120,
   modelCountMax: 12,
+  rounds: 5,
 };
-const QUICK = { paths: 1, manyPaths: 2, poolingPaths: 1, driftPaths: 1, seriesCount: 8, modelCountMax: 8 };
+const QUICK = {
+  paths: 1,
+  manyPaths: 1,
+  poolingPaths: 1,
+  driftPaths: 1,
+  seriesCount: 8,
+  modelCountMax: 8,
+  rounds: 1,
+};
 /** Sets with fewer cells get more paths. */
 const FEW_CELLS = 40;
 
@@ -81,7 +90,7 @@ async function main(): Promise<void> {
     signals: () => measureSignals(values.data, seed),
     priors: () => priorSections({ dir: values.data, seed }),
     gaming: () => measureGaming(values.data, seed),
-    refresh: () => [measureRefresh(seed)],
+    refresh: () => [measureRefresh(seed, effort.rounds)],
   };
   const sections: Section[] = [];
   for (const [name, measure] of Object.entries(parts)) {

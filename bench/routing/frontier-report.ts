@@ -76,6 +76,14 @@ export function frontierSections(
   return { text: `${text}\n`, facts: { seeds, results } };
 }
 
+/** One split in a line, for whoever waits. */
+export function seedLine(result: SeedResult | undefined): string {
+  if (result === undefined) return '';
+  const of = (name: string): string => (100 * (qualityAlone(result, name) ?? 0)).toFixed(1);
+  const shown = result.frontiers.map(({ name }) => `${name} ${of(name)}`);
+  return `${result.set}, seed ${result.seed}: ${shown.join(', ')}`;
+}
+
 function qualityAlone({ frontiers }: SeedResult, name: string): number | null {
   const points = frontiers.find((frontier) => frontier.name === name)?.points;
   return points === undefined

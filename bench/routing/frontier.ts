@@ -7,7 +7,6 @@ import { bestFirst } from '../../src/evaluation/baselines.ts';
 import {
   banditOutcomes,
   evidenceOf,
-  hashOf,
   type LearntUseCases,
   learnUseCases,
   type SeenPrompt,
@@ -24,7 +23,7 @@ import {
   neighbourFrontier,
   selectEmbedded,
 } from './frontier-baselines.ts';
-import { frontierSections, type SeedResult } from './frontier-report.ts';
+import { frontierSections, type SeedResult, seedLine } from './frontier-report.ts';
 import { hasRoutingData, type RoutingSet, readRoutingSets } from './frontier-sets.ts';
 
 const HELP = `npm run bench:frontier -- [--data FOLDER] [--seeds 1,2,3] [--sets NAME] [--json]
@@ -35,7 +34,7 @@ const HELP = `npm run bench:frontier -- [--data FOLDER] [--seeds 1,2,3] [--sets 
 
 const TRAIN_SHARE = 0.7;
 const NEIGHBOUR_COUNTS = [10, 100] as const;
-/** Outcomes per model and use case that bandit feedback is measured after, where the set is large enough. */
+/** Outcomes per model and use case, on average, that bandit feedback is measured after where the set is large enough. */
 const CELL_OUTCOMES = 30;
 
 async function main(): Promise<void> {
@@ -64,7 +63,7 @@ async function main(): Promise<void> {
     const embedded = await embed(set, embedder);
     for (const seed of seeds) {
       results.push(await measure(set, embedded, embedder, seed));
-      process.stderr.write(`${set.name}, seed ${seed}: done\n`);
+      process.stderr.write(`${seedLine(results.at(-1))}\n`);
     }
   }
   const sections = frontierSections(results, seeds);
@@ -95,7 +94,7 @@ async function measure(
   const learnt = await learnUseCases(split.train, { embedder, seed });
   const full = split.train.map((prompt) => ({ prompt, seen: prompt.outcomes }));
   const bandit = banditOutcomes(split.train, createRandom(seed + 1));
-  const capped = set.isLarge ? cappedOutcomes(bandit, learnt) : bandit;
+  const early = set.isLarge ? earlyOutcomes(bandit, learnt, models.length) : bandit;
   const route = (seen: readonly SeenPrompt[]): Promise<Frontier> =>
     routeByProduct(set, seen, learnt, split.test);
   const single = bestFirst(full, models)[0] ?? '';
@@ -105,7 +104,7 @@ async function measure(
     : [0];
   const frontiers: [string, Frontier][] = [
     ['tallyrank', await route(full)],
-    ['tallyrank bandit', await route(capped)],
+    ['tallyrank bandit', await route(early)],
     ...(set.isLarge ? [['tallyrank bandit, all', await route(bandit)] as [string, Frontier]] : []),
     ...Object.entries(AVENGERS).map(([name, settings]): [string, Frontier] => [
       name,
@@ -127,7 +126,7 @@ async function measure(
     trainCount: train.prompts.length,
     testCount: test.prompts.length,
     useCaseCount: learnt.useCases.length,
-    banditCount: capped.length,
+    banditCount: early.length,
     frontiers: frontiers.map(([name, frontier]) => ({
       name,
       points: frontier.map((chosen) => pointOf(test.prompts, chosen)),
@@ -152,15 +151,13 @@ async function routeByProduct(
   return frontier;
 }
 
-/** The first thirty outcomes of each model in each use case. */
-function cappedOutcomes(seen: readonly SeenPrompt[], { labels }: LearntUseCases): SeenPrompt[] {
-  const counts = new Map<string, number>();
-  return seen.filter(({ prompt, seen: outcomes }) => {
-    const key = `${labels.get(hashOf(prompt))}\n${[...outcomes.keys()].join()}`;
-    const count = counts.get(key) ?? 0;
-    counts.set(key, count + 1);
-    return count < CELL_OUTCOMES;
-  });
+/** The training prompts that were asked until each model has thirty outcomes in each use case, on average. */
+function earlyOutcomes(
+  seen: readonly SeenPrompt[],
+  { labels }: LearntUseCases,
+  modelCount: number,
+): readonly SeenPrompt[] {
+  return seen.slice(0, CELL_OUTCOMES * modelCount * new Set(labels.values()).size);
 }
 
 /** The best model of each domain on the training prompts. */

@@ -3,6 +3,7 @@ import type { ModelCatalog } from '../core/model-catalog.ts';
 import type { PriceBook } from '../core/price-book.ts';
 import type { UseCaseAnalyzer } from '../discovery/use-case-analyzer.ts';
 import type { Judge, JudgeTask } from '../evaluation/judge.ts';
+import type { PolicyEvaluation } from '../evaluation/off-policy-report.ts';
 import type { ModelRanker } from '../ranking/model-ranker.ts';
 import type { RefreshAnswer } from '../ranking/refresh-answer.ts';
 import type { Exploration } from '../routing/exploration.ts';
@@ -10,6 +11,7 @@ import type { RoutingEngine } from '../routing/routing-engine.ts';
 import type { SnapshotSource } from '../routing/snapshot-holder.ts';
 import type { Database } from '../store/database.ts';
 import type { UsageTracker } from '../tracker/usage-tracker.ts';
+import type { EvaluateBody } from './contract-evaluate.ts';
 import type { Job, JobBoard } from './jobs.ts';
 
 /** State of a provider as the API shows it; who runs the gateway hands it in. */
@@ -41,6 +43,8 @@ export interface ApiDeps {
   providerHealth(): readonly ProviderState[];
   startAnalysis(timeframe: string | undefined): Job;
   startJudging(task: Omit<JudgeTask, 'signal' | 'onProgress'>): Job;
+  /** @throws {TallyrankError} `bad_request` for settings that are none */
+  evaluatePolicy(question: EvaluateBody): Promise<PolicyEvaluation>;
   refreshRankings(): Promise<RefreshAnswer>;
   /** Uses at once what was published, and not only at the next poll. */
   followRankings(): Promise<void>;

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ApiDeps } from './deps.ts';
+import { mountEvaluate } from './evaluate.ts';
+import { mountExploration } from './exploration.ts';
 import { mountFeedback } from './feedback.ts';
 import { mountJudge } from './judge.ts';
 import { mountLive } from './live.ts';
@@ -36,6 +38,8 @@ export async function apiPlugin(
   mountFeedback(api, deps);
   mountSignals(api, deps);
   mountRouting(api, deps);
+  mountEvaluate(api, deps);
+  mountExploration(api, deps);
   mountModels(api, deps);
   mountLive(api, deps);
   mountPage(api);

@@ -40,7 +40,7 @@ export function addBacktest(program: Command, context: CommandContext): void {
     .addOption(
       new Option('--frontier', 'a row of lambdas from quality alone to cost alone').conflicts('lambda'),
     )
-    .option('--limit <number>', 'distinct prompts at most, drawn by seed (default: all)', positiveInteger)
+    .option('--limit <number>', 'distinct prompts at most, drawn by seed (default: all)', promptCount)
     .action(async (file: string, options: BacktestCommandOptions) => {
       const { output, signal } = context;
       const { train = 0.7, seed = 1, feedback = 'full' } = options;
@@ -158,10 +158,10 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('It must be a whole number.');
 }
 
-function positiveInteger(text: string): number {
+function promptCount(text: string): number {
   const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  throw new InvalidArgumentError('It must be a whole number from 1.');
+  if (Number.isSafeInteger(number) && number >= 2) return number;
+  throw new InvalidArgumentError('It must be a whole number from 2.');
 }
 
 function lambdas(text: string, before: readonly number[] = []): number[] {

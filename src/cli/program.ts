@@ -4,6 +4,7 @@ import { addAnalyze } from './analyze.ts';
 import { addBacktest } from './backtest.ts';
 import { addConfig } from './config.ts';
 import type { CommandContext } from './context.ts';
+import { addEvaluate } from './evaluate.ts';
 import { addImport } from './import.ts';
 import { addJudge } from './judge.ts';
 import { addRank } from './rank.ts';
@@ -30,6 +31,7 @@ export function buildProgram(context: CommandContext): Command {
   addSignals(program, context);
   addSavings(program, context);
   addBacktest(program, context);
+  addEvaluate(program, context);
   addConfig(program, context);
   for (const command of [program, ...leafCommands(program)]) {
     command

@@ -163,7 +163,17 @@ function rankingText({ useCase, best, alternatives, note, redirectedFrom }: Rank
     'requests',
     'why not',
   ];
-  return [`${useCase}${moved}${note === null ? '' : `: ${note}`}`, table(header, rows)].join('\n');
+  // What withholds a model stands in the note and in its row.
+  const warnings = models.flatMap((model) =>
+    model.warnings
+      .filter(({ isWithholding }) => !isWithholding)
+      .map(({ message }) => `  ${model.modelId}: ${message}`),
+  );
+  return [
+    `${useCase}${moved}${note === null ? '' : `: ${note}`}`,
+    table(header, rows),
+    ...(warnings.length === 0 ? [] : ['Signs to look at:', ...warnings]),
+  ].join('\n');
 }
 
 /** "1" where the order is established, "1–3" where it is tied. */

@@ -177,9 +177,49 @@ export const configSchema = z.strictObject({
     .describe('Prices by model id, or by "provider:*"; they win over the price list'),
   exploration: z
     .strictObject({
+      method: z
+        .enum(['thompson', 'best-arm', 'uniform'])
+        .default('thompson')
+        .describe('How explored requests are shared out; best-arm stops when the best is known'),
       share: share
         .default(0.1)
-        .describe('Share of auto requests that go to a random able model to learn, 0..1'),
+        .describe('Share of auto requests that may take another model than the best to learn, at most'),
+      budgetUsdPerDay: z
+        .number()
+        .min(0)
+        .nullable()
+        .default(1)
+        .describe('Dollars that exploring may cost on one day (UTC) beyond the best models; null: no limit'),
+      newModelRequests: z
+        .number()
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(20)
+        .describe('Requests in a use case up to which a model has a share of its own there'),
+      excludedUseCases: z
+        .array(z.string().min(1))
+        .max(1_000)
+        .default([])
+        .describe('Use cases, by slug, in which nothing is explored'),
+    })
+    .prefault({}),
+  sessions: z
+    .strictObject({
+      switchMargin: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(5)
+        .describe('Points of the score by which another model must be better before a session changes over'),
+      idleMinutes: z
+        .number()
+        .min(0)
+        .max(1_440)
+        .default(10)
+        .describe(
+          'Minutes without a request after which a session is free again; 0: sessions are not sticky',
+        ),
     })
     .prefault({}),
   ranking: z

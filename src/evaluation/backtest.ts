@@ -159,6 +159,15 @@ function notesOf(
         (isWeighed ? ', and are kept out above.' : ' only.'),
     );
   }
+  const unknown = matrix.prompts.reduce(
+    (sum, { outcomes }) =>
+      sum +
+      [...outcomes].filter(([model, { costUsd }]) => costUsd === null && costMeansUsd.has(model)).length,
+    0,
+  );
+  if (unknown > 0) {
+    notes.push(`${unknown} outcomes of models with known costs have none; means are of those that have one.`);
+  }
   const unseen = matrix.models.filter((model) => !seen.some(({ seen: outcomes }) => outcomes.has(model)));
   if (unseen.length > 0) notes.push(`${unseen.length} models have no outcome among what is learnt from.`);
   return notes;

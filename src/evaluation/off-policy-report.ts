@@ -1,12 +1,13 @@
 import { TallyrankError } from '../core/errors.ts';
-import type { PriceBook } from '../core/price-book.ts';
 import type { UseCaseSettings } from '../core/policy.ts';
 import { PolicyBook } from '../core/policy.ts';
+import type { PriceBook } from '../core/price-book.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { shownTimeframe, type Timeframe } from '../core/timeframe.ts';
 import type { Database } from '../store/database.ts';
 import { readLoggedDecisions } from '../store/queries/logged-decisions.ts';
+import { loadSnapshot, readPublishedSnapshot } from '../store/queries/snapshots.ts';
 import { evaluateOffPolicy, type OffPolicyResult, rankedDirectModel } from './off-policy.ts';
 import { routedTarget, singleTarget, targetModelId } from './off-policy-target.ts';
 
@@ -14,6 +15,8 @@ import { routedTarget, singleTarget, targetModelId } from './off-policy-target.t
 export interface PolicyQuestion {
   /** auto, a preset of it, or a model. */
   readonly policy: string;
+  /** Version of the rankings that the policy chooses by; left out: the one in use. */
+  readonly rankingVersion?: string | undefined;
   /** In place of the configured `ranking.useCases`. */
   readonly useCases?: Readonly<Record<string, UseCaseSettings>> | undefined;
   readonly window: Timeframe;
@@ -28,7 +31,9 @@ export interface PolicyEvaluation extends OffPolicyResult {
   readonly rankingVersion: string | null;
   /** Decisions of `auto` in the window; {@link sampleCount} of them were read. */
   readonly decisionCount: number;
-  /** Decisions that chance had no part in: named models, rules. They stay as they are. */
+  /** Of those that were read: turns that stay with the model that their session began with. They are left out. */
+  readonly followingCount: number;
+  /** Decisions that `auto` had no part in: named models, rules, sessions. They stay as they are. */
   readonly otherCount: number;
   /** What a reader has to know of these figures. */
   readonly notes: readonly string[];
@@ -47,16 +52,16 @@ export interface EvaluationContext {
  * What a policy would have come to on the decisions that `auto` took in a window. Reads `decisions`, their log rows and
  * ratings; a hundred thousand decisions at most.
  *
- * @throws {TallyrankError} `bad_request`, `unknown_model`, `ambiguous_model`
+ * @throws {TallyrankError} `bad_request`, `unknown_model`, `ambiguous_model`, `not_found` for a version
  */
 export async function evaluatePolicy(
   { db, prices, policies, defaultModel }: EvaluationContext,
-  { policy, useCases, window }: PolicyQuestion,
+  { policy, useCases, rankingVersion, window }: PolicyQuestion,
 ): Promise<PolicyEvaluation> {
-  const snapshot = (await db.latestSnapshot()) ?? starterSnapshot();
+  const snapshot = await snapshotOf(db, rankingVersion);
   const book = useCases === undefined ? policies : new PolicyBook(useCases);
   if (useCases !== undefined) assertCurves(useCases, book, policies);
-  const { groups, autoCount, otherCount, sliceCount } = await readLoggedDecisions(db, {
+  const { groups, autoCount, followingCount, otherCount, sliceCount } = await readLoggedDecisions(db, {
     runId: snapshot.runId,
     from: window.from,
     to: window.to,
@@ -79,10 +84,27 @@ export async function evaluatePolicy(
     runId: snapshot.runId,
     rankingVersion: snapshot.version,
     decisionCount: autoCount,
+    followingCount,
     otherCount,
     ...evaluateOffPolicy(groups, target, rankedDirectModel(snapshot, policies)),
-    notes: notesOf({ isSingle: modelId !== null, hasRankings: snapshot.version !== null, sliceCount }),
+    notes: notesOf({
+      isSingle: modelId !== null,
+      isEarlier: Date.parse(snapshot.createdAt) <= window.from.getTime(),
+      hasRankings: snapshot.version !== null,
+      sliceCount,
+    }),
   };
+}
+
+/** @throws {TallyrankError} `not_found` */
+async function snapshotOf(db: Database, version: string | undefined): Promise<Snapshot> {
+  if (version === undefined) return (await db.latestSnapshot()) ?? starterSnapshot();
+  const published = await readPublishedSnapshot(db, version);
+  if (published !== null) return await loadSnapshot(db, published);
+  throw new TallyrankError(
+    'not_found',
+    `There is no version ${version.slice(0, 60)} of the rankings: tallyrank rankings versions lists them.`,
+  );
 }
 
 /** @throws {TallyrankError} `bad_request`: what the curves make of latency and cost is part of the published rankings */
@@ -109,10 +131,13 @@ function rankedIds({ overall }: Snapshot): string[] {
 
 function notesOf({
   isSingle,
+  isEarlier,
   hasRankings,
   sliceCount,
 }: {
   readonly isSingle: boolean;
+  /** The rankings are older than every decision. */
+  readonly isEarlier: boolean;
   readonly hasRankings: boolean;
   readonly sliceCount: number;
 }): string[] {
@@ -121,10 +146,10 @@ function notesOf({
   if (!isSingle && !hasRankings) {
     notes.push('There are no rankings yet: the policy chooses by the order of the priors.');
   }
-  if (!isSingle && hasRankings) {
+  if (!isSingle && hasRankings && !isEarlier) {
     notes.push(
-      'The policy chooses by the rankings of now, which may have learnt from these very decisions: the estimates are ' +
-        'then somewhat too good (docs/off-policy.md has how much).',
+      'The policy chooses by rankings that have learnt from these decisions, so its estimates are somewhat too good: ' +
+        'rankings published before the window (--ranking) have not. docs/off-policy.md says how much it was.',
     );
   }
   return notes;

@@ -63,6 +63,16 @@ export interface OffPolicyResult {
 /** What a model of rewards expects of a model in a use case; null where it knows nothing. */
 export type DirectModel = (reward: RewardName, useCase: string, modelId: string) => number | null;
 
+/** When there is no estimate. */
+export interface OverlapLimits {
+  /** Decisions that a target must be worth at least. */
+  readonly effectiveMin: number;
+  /** Share of the decisions that the log may say nothing of. */
+  readonly uncoveredMax: number;
+  /** Distance of the mean weight from what it should be. */
+  readonly weightDistanceMax: number;
+}
+
 /**
  * Matched decisions that a target must be worth. With fewer, intervals of a share are wider than 0.28 and, as measured
  * (bench/routing/off-policy.ts), those of cost and latency miss the truth too often; many more, and a policy that differs from
@@ -73,10 +83,15 @@ const EFFECTIVE_MIN = 50;
  * Share of the decisions about whose choice the log says nothing. An estimate can be off by this share of the difference
  * between what is known and what is not; smaller, and one rare use case would refuse everything.
  */
-const UNCOVERED_MAX = 0.1;
+const UNCOVERED_MAX = 0.05;
 /** Standard errors and distance from 1 of the mean weight: beyond both, the logged probabilities are not those of the draws. */
-const WEIGHT_MEAN_ERRORS_MAX = 4;
-const WEIGHT_MEAN_DISTANCE_MAX = 0.1;
+const WEIGHT_MEAN_ERRORS_MAX = 3;
+const WEIGHT_DISTANCE_MAX = 0.05;
+const LIMITS: OverlapLimits = {
+  effectiveMin: EFFECTIVE_MIN,
+  uncoveredMax: UNCOVERED_MAX,
+  weightDistanceMax: WEIGHT_DISTANCE_MAX,
+};
 /** Fewer users or sessions give no variance to rely on; then the next finer grain is taken. */
 const CLUSTERS_MIN = 30;
 const SHOWN_MAX = 50;
@@ -93,14 +108,15 @@ export function evaluateOffPolicy(
   groups: readonly DecisionGroup[],
   target: TargetPolicy,
   expect: DirectModel,
+  limits: OverlapLimits = LIMITS,
 ): OffPolicyResult {
   const chosen = groups.map((group) => ({ ...group, targetId: target(group.useCase, group.ableIds) }));
   const sampleCount = groups.reduce((sum, { decisions }) => sum + decisions.length, 0);
   const clusteredBy = clusterGrain(groups);
   const overlap = overlapOf(chosen, sampleCount);
-  const refusal = refusalOf(overlap, sampleCount);
+  const refusal = refusalOf(overlap, sampleCount, limits);
   const rewardOf = (name: RewardName): RewardEvaluation =>
-    evaluateReward(name, rowsOf(chosen, name, clusteredBy, expect), refusal);
+    evaluateReward(name, rowsOf(chosen, name, clusteredBy, expect), refusal, limits);
   return {
     sampleCount,
     clusteredBy,
@@ -178,30 +194,34 @@ function overlapOf(groups: readonly ChosenGroup[], sampleCount: number): Overlap
   };
 }
 
-function refusalOf(overlap: Overlap, sampleCount: number): string | null {
+function refusalOf(
+  overlap: Overlap,
+  sampleCount: number,
+  { effectiveMin, uncoveredMax, weightDistanceMax }: OverlapLimits,
+): string | null {
   if (sampleCount === 0) {
     return 'No decision of auto is in this window: send requests with the model "auto", or give a longer --timeframe.';
   }
   const { uncoveredShare, uncovered, effectiveCount, weightMean, weightMeanError } = overlap;
-  if (uncoveredShare > UNCOVERED_MAX) {
+  if (uncoveredShare > uncoveredMax) {
     const [first] = uncovered;
     const where =
       first === undefined ? '' : `, most of all ${first.modelId ?? 'no model'} for "${first.useCase}"`;
     return (
       `In ${percent(uncoveredShare)} of the decisions the log says nothing of what this policy would choose${where} ` +
-      `(at most ${percent(UNCOVERED_MAX)} may be so). Raise the exploration share (PUT /api/exploration), and look only ` +
+      `(at most ${percent(uncoveredMax)} may be so). Raise the exploration share (PUT /api/exploration), and look only ` +
       'at the time since then.'
     );
   }
-  if (effectiveCount < EFFECTIVE_MIN) {
+  if (effectiveCount < effectiveMin) {
     return (
-      `The ${sampleCount} decisions are worth ${effectiveCount.toFixed(0)} of this policy's own (${EFFECTIVE_MIN} needed): ` +
+      `The ${sampleCount} decisions are worth ${effectiveCount.toFixed(0)} of this policy's own (${effectiveMin} needed): ` +
       'what it would choose was rarely tried. Raise the exploration share (PUT /api/exploration), give a longer ' +
       '--timeframe, or wait.'
     );
   }
   const distance = Math.abs(weightMean - (1 - uncoveredShare));
-  if (distance > Math.max(WEIGHT_MEAN_DISTANCE_MAX, WEIGHT_MEAN_ERRORS_MAX * weightMeanError)) {
+  if (distance > Math.max(weightDistanceMax, WEIGHT_MEAN_ERRORS_MAX * weightMeanError)) {
     return (
       `The weights' mean is ${weightMean.toFixed(2)} and should be near ${(1 - uncoveredShare).toFixed(2)}: the logged ` +
       'probabilities are not those with which the models were chosen, so no estimate can be trusted.'
@@ -214,17 +234,12 @@ function evaluateReward(
   name: RewardName,
   rows: readonly WeightedReward[],
   refusal: string | null,
+  { effectiveMin }: OverlapLimits,
 ): RewardEvaluation {
   const sampleCount = rows.length;
   const estimates = sampleCount === 0 ? null : estimateOffPolicy(rows, RANGES[name]);
   const { effectiveCount } = weightFigures(Float64Array.from(rows, ({ weight }) => weight));
-  const own =
-    refusal ??
-    (sampleCount === 0
-      ? UNKNOWN[name]
-      : effectiveCount < EFFECTIVE_MIN
-        ? `The ${sampleCount} decisions of which it is known are worth ${effectiveCount.toFixed(0)} of this policy's own (${EFFECTIVE_MIN} needed).`
-        : null);
+  const own = refusal ?? rewardRefusal(name, { sampleCount, effectiveCount, estimates }, effectiveMin);
   const shown: OffPolicyEstimates | null = own === null ? estimates : null;
   return {
     sampleCount,
@@ -234,6 +249,30 @@ function evaluateReward(
     doublyRobust: shown?.doublyRobust ?? null,
     refusal: own,
   };
+}
+
+function rewardRefusal(
+  name: RewardName,
+  {
+    sampleCount,
+    effectiveCount,
+    estimates,
+  }: Pick<RewardEvaluation, 'sampleCount' | 'effectiveCount'> & {
+    readonly estimates: OffPolicyEstimates | null;
+  },
+  effectiveMin: number,
+): string | null {
+  if (sampleCount === 0) return UNKNOWN[name];
+  if (estimates === null || effectiveCount < effectiveMin) {
+    return (
+      `The ${sampleCount} decisions of which it is known are worth ${effectiveCount.toFixed(0)} of this policy's own ` +
+      `(${effectiveMin} needed).`
+    );
+  }
+  const hasWidth = [estimates.snips, estimates.doublyRobust].every(({ differenceInterval }) =>
+    Number.isFinite(differenceInterval[0]),
+  );
+  return hasWidth ? null : 'One user or session makes up nearly all that is known of it.';
 }
 
 const UNKNOWN: Readonly<Record<RewardName, string>> = {

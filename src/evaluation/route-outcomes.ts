@@ -2,7 +2,6 @@ import { type CatalogModel, ModelCatalog } from '../core/model-catalog.ts';
 import { PolicyBook } from '../core/policy.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { EvidenceBook } from '../ranking/evidence.ts';
-import { Exploration } from '../routing/exploration.ts';
 import type { ModelRegistry } from '../routing/plan.ts';
 import { RoutingEngine } from '../routing/routing-engine.ts';
 import { SnapshotHolder } from '../routing/snapshot-holder.ts';
@@ -13,9 +12,9 @@ import type { OutcomePrompt } from './outcome-file.ts';
 /** The share of quality's weight that cost takes over: 0 is quality alone, 1 is cost alone. */
 export type Lambda = number;
 
-/** From quality alone to cost alone; between them the price of a point of quality falls by about a third to a half. */
+/** From quality alone to cost alone; from one to the next the price of a point of quality about halves. */
 export const FRONTIER: readonly Lambda[] = [
-  0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1,
+  0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1,
 ];
 
 /** What an exchange of quality for money is made with. */
@@ -115,7 +114,6 @@ export class OutcomeRouter {
     };
     const engine = new RoutingEngine(registry, {
       snapshots: new SnapshotHolder(this.#snapshot),
-      exploration: new Exploration(0),
       policies: lambdaPolicies(lambda, this.#prices),
     });
     const choices: (Choice | null)[] = [];
@@ -125,7 +123,7 @@ export class OutcomeRouter {
         choices.push(null);
         continue;
       }
-      const { modelIds, useCase } = await engine.route({ content: prompt, routing: { explicit: false } });
+      const { modelIds, useCase } = await engine.explain({ content: prompt, routing: { explicit: false } });
       choices.push({ model: modelIds[0] ?? '', useCase });
     }
     return choices;

@@ -15,6 +15,8 @@ export interface RoutedMessage {
   /** The preset asked for, e.g. "auto:cheap"; null for a model by name. */
   readonly policy: string | null;
   readonly needs: RequiredAbilities;
+  /** False: the caller wants nothing left to chance. */
+  readonly explore: boolean;
   readonly userId: string | null;
   readonly sessionId: string | null;
   readonly roomId: string | null;

@@ -6,7 +6,7 @@ import { promptOfMessages } from '../core/prompt-text.ts';
 import { ChatExchange } from './chat-exchange.ts';
 import type { GatewayDeps } from './deps.ts';
 import { parseChatRequest } from './protocols/openai-request.ts';
-import { contextOfRequest } from './request-context.ts';
+import { contextOfRequest, mayExplore } from './request-context.ts';
 import { conversationOf, needsOf } from './request-facts.ts';
 
 /**
@@ -36,6 +36,7 @@ export async function answerChat(
     model: request.model,
     policy,
     needs,
+    explore: mayExplore(http.headers),
     userId: context.userId,
     sessionId: context.sessionId,
     roomId: context.roomId,

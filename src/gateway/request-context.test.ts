@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_CONTEXT } from '../core/usage-record.ts';
 import type { ChatRequest } from './chat.ts';
-import { contextOfRequest } from './request-context.ts';
+import { contextOfRequest, mayExplore } from './request-context.ts';
 
 const request: ChatRequest = { model: 'auto', messages: [{ role: 'user', content: 'x' }] };
 
@@ -60,5 +60,15 @@ describe('contextOfRequest', () => {
 
   it('takes priorities in words', () => {
     expect(contextOfRequest({ 'x-priority': 'High' }, request).priority).toBe(75);
+  });
+});
+
+describe('mayExplore', () => {
+  it('lets chance choose unless the header says no, by any word but yes', () => {
+    expect(mayExplore({})).toBe(true);
+    for (const word of ['on', ' True ', 'yes', '1', ''])
+      expect(mayExplore({ 'x-tallyrank-explore': word })).toBe(true);
+    for (const word of ['off', 'false', 'no', '0', 'OFF', 'never'])
+      expect(mayExplore({ 'x-tallyrank-explore': word })).toBe(false);
   });
 });

@@ -22,6 +22,8 @@ const SESSION_HEADERS = [
 ] as const;
 const REQUEST_HEADERS = ['x-request-id', 'helicone-request-id'] as const;
 
+const EXPLORE_WORDS: ReadonlySet<string> = new Set(['on', 'true', 'yes', '1']);
+
 const WORDS: Readonly<Record<string, number>> = { low: 25, normal: 50, medium: 50, high: 75, urgent: 100 };
 
 /**
@@ -44,6 +46,12 @@ export function contextOfRequest(headers: IncomingHttpHeaders, request: ChatRequ
     routingRule: null,
     externalId: firstHeader(headers, REQUEST_HEADERS) ?? toWord(metadata['request_id']),
   };
+}
+
+/** Whether chance may choose the model: `x-tallyrank-explore` says no, by any word but on, true, yes or 1. */
+export function mayExplore(headers: IncomingHttpHeaders): boolean {
+  const word = toWord(headers['x-tallyrank-explore'])?.toLowerCase();
+  return word === undefined || EXPLORE_WORDS.has(word);
 }
 
 function firstHeader(headers: IncomingHttpHeaders, names: readonly string[]): string | null {

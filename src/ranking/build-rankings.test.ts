@@ -105,6 +105,36 @@ describe('buildRankings', () => {
     expect(unknown.high - unknown.low).toBeGreaterThan(known.high - known.low);
   });
 
+  it('ranks some of the use cases as it ranks all of them', () => {
+    const evidences = book({
+      here: [
+        evidence('a', { requestCount: 30, successRate: 0.8 }),
+        evidence('b', { requestCount: 9, successRate: 1 }),
+      ],
+      there: [
+        evidence('a', { requestCount: 400, successRate: 0.6 }),
+        evidence('b', { requestCount: 90, successRate: 0.9 }),
+      ],
+      nowhere: [evidence('a', { requestCount: 50, successRate: 0.2 })],
+    });
+    const all = buildRankings(evidences, new PolicyBook());
+    const some = buildRankings(evidences, new PolicyBook(), { useCases: new Set(['here']) });
+    expect(some.rankings).toEqual(all.rankings.filter(({ useCase }) => useCase === 'here'));
+    expect(some.overall).toEqual(all.overall);
+  });
+
+  it('expects little of a model in a use case that all the others find hard', () => {
+    const built = build({
+      hard: [
+        evidence('a', { requestCount: 500, successRate: 0.3 }),
+        evidence('b', { requestCount: 500, successRate: 0.35 }),
+        evidence('c:new-here', { requestCount: 2, successRate: 0.5 }),
+      ],
+      easy: ['a', 'b', 'c:new-here'].map((id) => evidence(id, { requestCount: 500, successRate: 0.95 })),
+    });
+    expect(ranked(built, 'hard', 'c:new-here').success.value).toBeLessThan(0.75);
+  });
+
   it('lets the own evidence win when there is much of it', () => {
     const built = build({
       here: [evidence('a:model', { requestCount: 3_000, successRate: 0.7 })],

@@ -20,15 +20,22 @@ export interface BuiltRankings {
   readonly calibration: Calibration;
 }
 
+interface RankingScope {
+  readonly useCases?: ReadonlySet<string> | undefined;
+  readonly useCaseWeight?: number | undefined;
+}
+
 /**
  * All rankings of an evidence book, by `auto`'s row of `policies`. Pure; a few milliseconds for hundreds of cells.
  *
+ * @param useCases       those to rank, which is what takes time; what they lean on is the whole book all the same.
+ *   Left out: all. Warnings over all use cases are those of the ranked ones
  * @param useCaseWeight  observations that the rest of the book is worth in each use case; left out: measured
  */
 export function buildRankings(
   book: EvidenceBook,
   policies: PolicyBook,
-  { useCaseWeight }: { readonly useCaseWeight?: number | undefined } = {},
+  { useCases, useCaseWeight }: RankingScope = {},
 ): BuiltRankings {
   const totals = totalsOf(book);
   const calibration = calibrateMarks(totals.values());
@@ -42,6 +49,7 @@ export function buildRankings(
     return pool;
   };
   const rankings = [...book]
+    .filter(([useCase]) => useCases?.has(useCase) ?? true)
     .map(([useCase, models]): UseCaseRanking => {
       const pool = poolOf(useCase);
       const warnings = warningsOf(models);

@@ -16,7 +16,6 @@ import { readQualityEvidence, readRankingEvidence } from '../store/queries/ranki
 import type { RankingHistoryRow } from '../store/queries/ranking-history.ts';
 import { readRankingHistory } from '../store/queries/ranking-history.ts';
 import { readPublication } from '../store/queries/ranking-versions.ts';
-import { readSavingsEvidence } from '../store/queries/savings-evidence.ts';
 import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
 import { reconcileRollups } from '../store/rollups.ts';
 import type { AllRankingsAnswer, CompareAnswer, PerformanceAnswer, RankingsAnswer } from './answers.ts';
@@ -37,7 +36,7 @@ import { RankingVersions } from './ranking-versions.ts';
 import type { RefreshAnswer } from './refresh-answer.ts';
 import { refreshAnswer } from './refresh-answer.ts';
 import type { SavingsAnswer } from './savings.ts';
-import { computeSavings } from './savings.ts';
+import { readSavings } from './savings.ts';
 
 /** "1 week", "P7D", or from and to. */
 export type TimeframeInput = string | TimeframeQuery;
@@ -49,6 +48,8 @@ export interface RankerConfig {
   readonly halfLife?: string | null | undefined;
   /** Weights, margins and curves per use case; `auto` of it makes the rankings. */
   readonly policies?: PolicyBook | undefined;
+  /** What `auto` takes while nobody has enough evidence, by any of its names: savings are held against it as well. */
+  readonly defaultModel?: string | null | undefined;
 }
 
 export interface ModelRankerOptions {
@@ -87,6 +88,7 @@ export class ModelRanker {
   readonly #timeframe: string;
   readonly #halfLifeMs: number | null;
   readonly #policies: PolicyBook;
+  readonly #defaultModel: string | null;
   readonly #sinks: readonly SnapshotSink[];
   readonly #current: CurrentRankings;
   #refreshing: { readonly label: string; readonly answer: Promise<RefreshAnswer> } | null = null;
@@ -99,6 +101,7 @@ export class ModelRanker {
     const { halfLife = '14 days' } = options.config ?? {};
     this.#halfLifeMs = halfLife === null ? null : parseDurationMs(halfLife);
     this.#policies = options.config?.policies ?? new PolicyBook();
+    this.#defaultModel = options.config?.defaultModel ?? null;
     this.#sinks = options.sinks ?? [];
     const [db, clock, logger, sinks] = [this.#db, this.#clock, this.#logger, this.#sinks];
     this.#current = new CurrentRankings({
@@ -309,10 +312,8 @@ export class ModelRanker {
   ): Promise<{ savings: SavingsAnswer; view: RankingsView }> {
     const window = this.#window(timeframe ?? SAVINGS_TIMEFRAME);
     const view = await this.#viewOrUnpublished();
-    const { from, to } = window;
-    const rows = await readSavingsEvidence(this.#db, { runId: view.runId, from, to });
-    const frame = { window, policies: this.#policies, version: view.version };
-    return { savings: computeSavings(rows, view.rankings, frame), view };
+    const asked = { window, policies: this.#policies, defaultModel: this.#defaultModel };
+    return { savings: await readSavings(this.#db, view, asked), view };
   }
 
   async #refresh(window: Timeframe): Promise<RefreshAnswer> {

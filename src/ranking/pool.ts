@@ -61,6 +61,7 @@ export class Pool {
   readonly #models = new Map<string, CellMoments>();
   /** Of single values within use cases, by model: what differs between use cases is no chance. */
   readonly #spreads = new Map<string, Readonly<Record<PartName, number>>>();
+  readonly #costSpread: number;
   readonly #pools: Readonly<Record<keyof CellMoments, CrossPool>>;
 
   constructor(book: EvidenceBook, { calibration, curves, useCaseWeight }: PoolOptions) {
@@ -93,6 +94,8 @@ export class Pool {
         weight: useCaseWeight,
       });
     const costs = this.#tableOf('cost');
+    const costCells = [...costs.values()].flatMap((cells) => [...cells.values()]);
+    this.#costSpread = costSpread(costCells, COST_SPREAD);
     const models = comparedModels(book, (modelId) => this.#models.get(modelId)?.quality ?? NO_MOMENTS);
     this.#pools = {
       success: shares('success'),
@@ -101,7 +104,7 @@ export class Pool {
       cost: new CrossPool(costs, {
         kind: 'amount',
         first: null,
-        spread: costSpread([...costs.values()].flatMap((cells) => [...cells.values()])),
+        spread: this.#costSpread,
         weight: useCaseWeight,
       }),
     };
@@ -156,7 +159,15 @@ export class Pool {
       success: part('success'),
       speed: part('speed'),
       quality: part('quality'),
-      cost: costPart({ cell: cell.cost, whole: whole.cost, prior: priorOf('cost') }, this.#curves),
+      cost: costPart(
+        {
+          cell: cell.cost,
+          isPriced: whole.cost.count > 0,
+          prior: priorOf('cost'),
+          spread: costSpread([cell.cost], this.#costSpread),
+        },
+        this.#curves,
+      ),
     };
   }
 
@@ -211,8 +222,8 @@ function partOf(observed: Moments, prior: Prior, spread: number): ScorePart {
   };
 }
 
-/** Variance of single costs in units of their cell's squared mean, all cells together. */
-function costSpread(cells: readonly Moments[]): number {
+/** Variance of single costs in units of their cell's squared mean, all cells together; leaning on what is assumed. */
+function costSpread(cells: readonly Moments[], assumed: number): number {
   let squares = 0;
   let weights = 0;
   for (const { count, sum, squareSum } of cells) {
@@ -221,7 +232,7 @@ function costSpread(cells: readonly Moments[]): number {
     squares += count * Math.max(0, squareSum / count / mean ** 2 - 1);
     weights += count;
   }
-  return (COST_SPREAD_WEIGHT * COST_SPREAD + squares) / (COST_SPREAD_WEIGHT + weights);
+  return (COST_SPREAD_WEIGHT * assumed + squares) / (COST_SPREAD_WEIGHT + weights);
 }
 
 /**
@@ -230,11 +241,20 @@ function costSpread(cells: readonly Moments[]): number {
  * do. Limits are those of a lognormal mean. null when no request of the model was ever priced.
  */
 function costPart(
-  { cell, whole, prior }: { readonly cell: Moments; readonly whole: Moments; readonly prior: Prior | null },
+  {
+    cell,
+    isPriced,
+    prior,
+    spread,
+  }: {
+    readonly cell: Moments;
+    readonly isPriced: boolean;
+    readonly prior: Prior | null;
+    readonly spread: number;
+  },
   curves: Curves,
 ): ScorePart | null {
-  if (whole.count === 0) return null;
-  const spread = costSpread([cell.count > 1 ? cell : whole]);
+  if (!isPriced) return null;
   const weight = prior === null ? 0 : spread * prior.weight;
   const total = weight + cell.count;
   const meanUsd = total > 0 ? Math.max(0, (weight * (prior?.mean ?? 0) + cell.sum) / total) : 0;

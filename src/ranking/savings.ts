@@ -1,12 +1,21 @@
-import type { Curves, PolicyBook } from '../core/policy.ts';
+import type { PolicyBook } from '../core/policy.ts';
 import { viewRanking } from '../core/ranking-view.ts';
-import type { RankedModel, UseCaseRanking } from '../core/snapshot.ts';
+import type { UseCaseRanking } from '../core/snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
-import type { SavingsEvidenceRow } from '../store/queries/savings-evidence.ts';
-import { costOfValue } from './score.ts';
+import type { Database } from '../store/database.ts';
+import { firstRoutingAt } from '../store/queries/first-routing.ts';
+import {
+  readSavingsEvidence,
+  type SavingsEvidenceRow,
+  type SavingsScope,
+} from '../store/queries/savings-evidence.ts';
+import { CostBook, costOf, countOf, type ModelSums } from './cost-book.ts';
+import type { Forecast } from './cost-forecast.ts';
+import type { RankingsView } from './current-rankings.ts';
+import { chooseFlagship, costOfOneModel, type Flagship } from './savings-flagship.ts';
+import { type RealisedSavings, realisedSavings, requestsBy } from './savings-realised.ts';
 
 const MONTH_MS = 30 * 86_400_000;
-const Z_95 = 1.959964;
 
 /** Money of one use case in the asked window. Dollars. */
 export interface UseCaseSavings {
@@ -19,10 +28,40 @@ export interface UseCaseSavings {
   readonly optimalCostUsd: number;
   /** Negative where the best model is dearer than what is used now. */
   readonly savingsUsd: number;
-  readonly interval: readonly [number, number];
-  /** Share of the requests that the best model answered itself: their cost is observed, not estimated. */
-  readonly observedShare: number;
+  /** 95 %. */
+  readonly interval: readonly [low: number, high: number];
+  /**
+   * Share of the requests whose optimal cost is observed, as the best model answered them itself or nothing is
+   * re-priced; that of the others is extrapolated. null without requests.
+   */
+  readonly observedShare: number | null;
+  /** Requests of the best model whose costs the extrapolation rests on; 0 where nothing is re-priced. */
+  readonly evidenceCount: number;
   readonly note: string | null;
+}
+
+/** What the window's requests would have cost the flagship alone. Dollars. */
+export interface FlagshipCost {
+  readonly modelId: string;
+  /** `default`: the configured default model; `dearest`: the highest price of those in use. */
+  readonly chosenAs: Flagship['chosenAs'];
+  readonly costUsd: number;
+  /** 95 %, of the cost. */
+  readonly costInterval: readonly [low: number, high: number];
+  /** What the best models per use case save against it. */
+  readonly savingsUsd: number;
+  readonly interval: readonly [low: number, high: number];
+  /** What the models used now save against it already. */
+  readonly savedNowUsd: number;
+  readonly savedNowInterval: readonly [low: number, high: number];
+  /** `savingsUsd` scaled to 30 days, and its interval. */
+  readonly monthlyUsd: number;
+  readonly monthlyInterval: readonly [low: number, high: number];
+  /** Share of the requests that it answered itself; null without requests. */
+  readonly observedShare: number | null;
+  /** Requests of use cases that it hardly served: priced by its requests everywhere. */
+  readonly elsewhereCount: number;
+  readonly note: string;
 }
 
 /** Money as the original says it, and what it rests on. The five texts first. */
@@ -41,16 +80,21 @@ export interface SavingsAnswer {
   /** Requests left out because no price is known. */
   readonly unpricedCount: number;
   /** 95 % interval of the savings in the window, dollars. */
-  readonly interval: readonly [number, number];
+  readonly interval: readonly [low: number, high: number];
   /** What the window's money is multiplied with to make a month of 30 days. */
   readonly scaling: number;
   readonly monthly: {
     readonly actualCostUsd: number;
     readonly optimalCostUsd: number;
     readonly savingsUsd: number;
-    readonly interval: readonly [number, number];
+    readonly interval: readonly [low: number, high: number];
   };
-  readonly observedShare: number;
+  /** Share of the requests whose optimal cost is observed; the others' is extrapolated. null without requests. */
+  readonly observedShare: number | null;
+  /** Against sending everything to one model; null where no model has enough priced requests. */
+  readonly alwaysFlagship: FlagshipCost | null;
+  /** What routing has saved up to the end of the window. */
+  readonly realised: RealisedSavings;
   readonly perUseCase: readonly UseCaseSavings[];
   /** The snapshot whose rankings say which model is best; null before the first. */
   readonly version: string | null;
@@ -61,35 +105,75 @@ export interface SavingsFrame {
   readonly policies: PolicyBook;
   /** The snapshot that the rankings are of; null before the first. */
   readonly version: string | null;
+  /** The configured default model, by any of its names. */
+  readonly defaultModel: string | null;
+  /** When `auto` first chose; null: never. */
+  readonly routedSince: Date | null;
+}
+
+/**
+ * The savings of a window by the rankings of this moment, read from the store.
+ *
+ * @throws {TallyrankError} `store_unavailable`
+ */
+export async function readSavings(
+  db: Database,
+  { runId, rankings, version }: Pick<RankingsView, 'runId' | 'rankings' | 'version'>,
+  asked: Pick<SavingsFrame, 'window' | 'policies' | 'defaultModel'>,
+): Promise<SavingsAnswer> {
+  const routedSince = await firstRoutingAt(db);
+  const rows = await readSavingsEvidence(db, scopeOf(runId, asked.window, routedSince));
+  return computeSavings(rows, rankings, { ...asked, version, routedSince });
+}
+
+/**
+ * What has to be read for the savings of a window. Costs are forecast from the window and at least the 30 days before
+ * its end: an hour has few requests of the best model. The mix before routing is that of the 30 days before it.
+ */
+function scopeOf(runId: string, { from, to }: Timeframe, routedSince: Date | null): SavingsScope {
+  const monthBefore = (moment: Date): Date => new Date(moment.getTime() - MONTH_MS);
+  return {
+    runId,
+    from,
+    to,
+    evidenceFrom: new Date(Math.min(from.getTime(), monthBefore(to).getTime())),
+    routing:
+      routedSince !== null && routedSince < to
+        ? { since: routedSince, beforeFrom: monthBefore(routedSince) }
+        : null,
+  };
 }
 
 /**
  * Actual cost against what the best candidates would have cost.
  *
- * Per use case, requests that another model answered are re-priced at the best candidate's own mean cost there
- * (its own token lengths); those it answered itself keep their cost. Where no candidate has enough evidence
- * nothing changes. The interval covers what is estimated: the best model's mean cost, and the spread of that
- * many requests about it; use cases are taken as independent.
+ * Per use case, requests that another model answered are re-priced by the best candidate's own requests there: its own
+ * lengths of answers, and these prompts' lengths ({@link forecastCost}); those it answered itself keep their cost. Where no
+ * candidate has enough evidence nothing changes. Use cases are taken as independent.
  */
 export function computeSavings(
   rows: readonly SavingsEvidenceRow[],
   rankings: ReadonlyMap<string, UseCaseRanking>,
-  { window, policies, version }: SavingsFrame,
+  frame: SavingsFrame,
 ): SavingsAnswer {
-  const byUseCase = new Map<string, SavingsEvidenceRow[]>();
-  for (const row of rows) byUseCase.set(row.useCase, [...(byUseCase.get(row.useCase) ?? []), row]);
-  const perUseCase = [...byUseCase]
-    .map(([useCase, models]) => savingsOf(useCase, models, rankings.get(useCase), policies))
+  const { window, version, routedSince } = frame;
+  const book = new CostBook(rows);
+  const requests = requestsBy(rows, (row) => row.asked);
+  const perUseCase = [...requests]
+    .map(([useCase, models]) => savingsOf(useCase, models, rankings.get(useCase), { book, ...frame }))
     .sort((one, other) => other.savingsUsd - one.savingsUsd || (one.useCase < other.useCase ? -1 : 1));
   const sum = (of: (part: UseCaseSavings) => number): number =>
     perUseCase.reduce((total, part) => total + of(part), 0);
   const actualUsd = sum((part) => part.actualCostUsd);
   const optimalUsd = sum((part) => part.optimalCostUsd);
   const savingsUsd = actualUsd - optimalUsd;
-  const halfWidth = Math.sqrt(sum((part) => ((part.interval[1] - part.interval[0]) / 2) ** 2));
   const sampleCount = sum((part) => part.requestCount);
   const scaling = MONTH_MS / (window.to.getTime() - window.from.getTime());
-  const interval = [savingsUsd - halfWidth, savingsUsd + halfWidth] as const;
+  const interval = around(savingsUsd, Math.hypot(...perUseCase.map(halfWidthOf)));
+  const flagship = chooseFlagship(rows, book, frame.defaultModel);
+  const isRouted = routedSince !== null && routedSince < window.to;
+  const sinceMs = isRouted ? window.to.getTime() - routedSince.getTime() : 0;
+  const period = isRouted ? { since: routedSince, to: window.to, scaling: MONTH_MS / sinceMs } : null;
   return {
     actualCost: dollars(actualUsd),
     optimalCost: dollars(optimalUsd),
@@ -98,17 +182,27 @@ export function computeSavings(
     message: messageOf(savingsUsd * scaling, sampleCount, perUseCase),
     window: { from: window.from.toISOString(), to: window.to.toISOString(), label: window.label },
     sampleCount,
-    unpricedCount: rows.reduce((total, row) => total + row.requestCount - row.pricedCount, 0),
+    unpricedCount: rows.reduce(
+      (total, { asked }) => total + Math.round(asked.requestCount - asked.pricedCount),
+      0,
+    ),
     interval,
     scaling,
     monthly: {
       actualCostUsd: actualUsd * scaling,
       optimalCostUsd: optimalUsd * scaling,
       savingsUsd: savingsUsd * scaling,
-      interval: [interval[0] * scaling, interval[1] * scaling],
+      interval: scaled(interval, scaling),
     },
-    observedShare:
-      sampleCount === 0 ? 0 : sum((part) => part.observedShare * part.requestCount) / sampleCount,
+    observedShare: shareOf(
+      sum((part) => (part.observedShare ?? 0) * part.requestCount),
+      sampleCount,
+    ),
+    alwaysFlagship:
+      flagship === null || sampleCount === 0
+        ? null
+        : againstFlagship(flagship, book, requests, perUseCase, scaling),
+    realised: realisedSavings(rows, book, flagship?.modelId ?? null, period),
     perUseCase,
     version,
   };
@@ -116,17 +210,19 @@ export function computeSavings(
 
 function savingsOf(
   useCase: string,
-  models: readonly SavingsEvidenceRow[],
+  models: readonly ModelSums[],
   ranking: UseCaseRanking | undefined,
-  policies: PolicyBook,
+  { book, policies }: { readonly book: CostBook; readonly policies: PolicyBook },
 ): UseCaseSavings {
-  const requestCount = models.reduce((total, row) => total + row.pricedCount, 0);
-  const actualCostUsd = models.reduce((total, row) => total + row.costSumUsd, 0);
+  const requestCount = countOf(models);
+  const actualCostUsd = costOf(models);
   const view = viewRanking(ranking?.models ?? [], policies.policyOf('auto', useCase));
   // A candidate that passed no test serves requests, but promises no money.
   const best = view.isProven ? (view.models.find((model) => model.isCandidate) ?? null) : null;
-  const meanUsd = best?.costMeanUsd ?? null;
-  if (best === null || meanUsd === null) {
+  const own = models.filter(({ modelId }) => modelId === best?.modelId);
+  const moved = models.filter(({ modelId }) => modelId !== best?.modelId);
+  const forecast = best === null ? null : book.forecast(best.modelId, useCase, moved);
+  if (best === null || forecast === null) {
     return {
       useCase,
       bestModelId: null,
@@ -136,13 +232,11 @@ function savingsOf(
       savingsUsd: 0,
       interval: [0, 0],
       observedShare: 1,
-      note: `${view.note ?? 'Too little data to name a best model.'} Counted as it is.`,
+      evidenceCount: 0,
+      note: `${whyUnchanged(best?.modelId ?? null, view.note)} Counted as it is.`,
     };
   }
-  const own = models.find((row) => row.modelId === best.modelId);
-  const movedCount = requestCount - (own?.pricedCount ?? 0);
-  const optimalCostUsd = (own?.costSumUsd ?? 0) + movedCount * meanUsd;
-  const halfWidth = Z_95 * Math.sqrt(varianceOfSum(best, movedCount, policies.curvesOf(useCase)));
+  const optimalCostUsd = costOf(own) + forecast.costUsd;
   const savingsUsd = actualCostUsd - optimalCostUsd;
   return {
     useCase,
@@ -151,22 +245,82 @@ function savingsOf(
     actualCostUsd,
     optimalCostUsd,
     savingsUsd,
-    interval: [savingsUsd - halfWidth, savingsUsd + halfWidth],
-    observedShare: requestCount === 0 ? 1 : 1 - movedCount / requestCount,
+    interval: around(savingsUsd, forecast.halfWidthUsd),
+    observedShare: shareOf(countOf(own), requestCount),
+    evidenceCount: book.pricedCount(best.modelId, useCase),
     note: savingsUsd < 0 ? `${best.modelId} is better, and dearer than what is used now.` : view.note,
   };
 }
 
-/**
- * Variance of what `count` more requests would cost: of the mean (count^2 times its own variance, taken back
- * from the cost part's interval) and of the single requests about it (count times theirs).
- */
-function varianceOfSum(best: RankedModel, count: number, curves: Curves): number {
-  const { cost } = best;
-  if (cost === null || count === 0) return 0;
-  const meanDeviation = (costOfValue(cost.low, curves) - costOfValue(cost.value, curves)) / Z_95;
-  const single = meanDeviation ** 2 * Math.max(1, cost.sampleCount);
-  return count * count * meanDeviation ** 2 + count * single;
+function whyUnchanged(bestModelId: string | null, note: string | null): string {
+  if (bestModelId !== null) return `${bestModelId} has no request with a known price here lately.`;
+  return note ?? 'Too little data to name a best model.';
+}
+
+function againstFlagship(
+  flagship: Flagship,
+  book: CostBook,
+  requests: ReadonlyMap<string, readonly ModelSums[]>,
+  perUseCase: readonly UseCaseSavings[],
+  scaling: number,
+): FlagshipCost {
+  const { modelId, chosenAs } = flagship;
+  const cost = costOfOneModel(modelId, book, requests);
+  const all = [...requests.values()].flat();
+  const forecasts: readonly Forecast[] = [...cost.byUseCase.values(), cost.elsewhere];
+  const costUsd = forecasts.reduce((total, one) => total + one.costUsd, 0);
+  const costHalfUsd = Math.hypot(...forecasts.map((one) => one.halfWidthUsd));
+  // Where the flagship is the best model, both sides are the same estimate and its error cancels.
+  const isSame = new Set(
+    perUseCase.filter((part) => part.bestModelId === modelId).map((part) => part.useCase),
+  );
+  const halfUsd = Math.hypot(
+    cost.elsewhere.halfWidthUsd,
+    ...[...cost.byUseCase].map(([useCase, one]) => (isSame.has(useCase) ? 0 : one.halfWidthUsd)),
+    ...perUseCase.map((part) => (isSame.has(part.useCase) ? 0 : halfWidthOf(part))),
+  );
+  const savingsUsd = costUsd - perUseCase.reduce((total, part) => total + part.optimalCostUsd, 0);
+  const savedNowUsd = costUsd - costOf(all);
+  const interval = around(savingsUsd, halfUsd);
+  const why = chosenAs === 'default' ? 'the configured default model' : 'the dearest model in use';
+  const elsewhere =
+    cost.elsewhereCount === 0
+      ? ''
+      : ` ${cost.elsewhereCount} requests are of use cases that it hardly served, and priced by its requests everywhere.`;
+  return {
+    modelId,
+    chosenAs,
+    costUsd,
+    costInterval: around(costUsd, costHalfUsd),
+    savingsUsd,
+    interval,
+    savedNowUsd,
+    savedNowInterval: around(savedNowUsd, costHalfUsd),
+    monthlyUsd: savingsUsd * scaling,
+    monthlyInterval: scaled(interval, scaling),
+    observedShare: shareOf(cost.observedCount, countOf(all)),
+    elsewhereCount: cost.elsewhereCount,
+    note: `${modelId} is ${why}.${elsewhere}`,
+  };
+}
+
+function shareOf(count: number, all: number): number | null {
+  return all === 0 ? null : count / all;
+}
+
+function around(value: number, halfWidth: number): readonly [low: number, high: number] {
+  return [value - halfWidth, value + halfWidth];
+}
+
+function scaled(
+  [low, high]: readonly [number, number],
+  factor: number,
+): readonly [low: number, high: number] {
+  return [low * factor, high * factor];
+}
+
+function halfWidthOf({ interval: [low, high] }: UseCaseSavings): number {
+  return (high - low) / 2;
 }
 
 function messageOf(monthlyUsd: number, sampleCount: number, parts: readonly UseCaseSavings[]): string {

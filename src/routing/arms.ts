@@ -117,9 +117,7 @@ function guardOf(rows: readonly RankedModel[], policy: Policy): Guard {
     const inSuccess =
       row === success ? 1 : notWorseProbability(row.success, success.success, policy.successMargin);
     const inQuality =
-      row === quality || !rated
-        ? 1
-        : notWorseProbability(row.quality, quality.quality, policy.qualityMargin);
+      row === quality || !rated ? 1 : notWorseProbability(row.quality, quality.quality, policy.qualityMargin);
     const probability = Math.min(inSuccess, inQuality);
     if (row.isCandidate) return Math.max(probability, policy.certainty);
     // Passes what is tested here and is no candidate all the same: over a ceiling, or the signs are against it.

@@ -48,7 +48,7 @@ const TRIAL_PART = 0.5;
 /** What the arms beyond this have in common is that nobody would miss them; each costs time to weigh. */
 const ARMS_MAX = 12;
 /** Points of the score: a difference that nobody notices is not worth a request. */
-const GAIN_MIN = 0.5;
+const GAIN_MIN = 0.2;
 const STOP_PROBABILITY = 0.95;
 /** Share of the better of the two in top-two sampling; one half is never far from the best (Russo 2020). */
 const LEADER_PART = 0.5;
@@ -74,7 +74,9 @@ export function chancesOf(task: ChanceTask): Chances {
   const gainPoints = gainOf(weighed);
   const trialShare = trials.length === 0 ? 0 : share * TRIAL_PART;
   const learnt = learn(weighed, { ...task, gainPoints });
-  const scale = capOf(learnt.probabilities, share - trialShare);
+  // Of what is no trial, so much may go elsewhere that both together stay within the share.
+  const room = trialShare < 1 ? (share - trialShare) / (1 - trialShare) : 0;
+  const scale = (1 - trialShare) * capOf(learnt.probabilities, room);
   const chances = new Map(
     weighed.map(({ modelId }, at) => [modelId, scale * (learnt.probabilities[at] ?? 0)]),
   );

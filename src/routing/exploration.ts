@@ -22,6 +22,11 @@ export interface ExplorationSettings {
   readonly excludedUseCases: readonly string[];
 }
 
+/** What is left out stays as it is. */
+export type ExplorationChange = {
+  readonly [Name in keyof ExplorationSettings]?: ExplorationSettings[Name] | undefined;
+};
+
 /** The draw of one decision: what may come out, and with what probability. */
 export interface DrawTable {
   /** The model without exploration first. */
@@ -29,6 +34,8 @@ export interface DrawTable {
   /** Probability that another than the first is drawn. */
   readonly rate: number;
   readonly chances: Chances;
+  /** Able models that are left out, and why. */
+  readonly barred: readonly { readonly modelId: string; readonly reason: string }[];
 }
 
 export interface DrawRow {
@@ -56,10 +63,13 @@ const DEFAULTS: ExplorationSettings = {
 
 /** Beliefs that chances are remembered for; small: they are worked out again, some milliseconds each. */
 const CHANCES_MAX = 2_000;
-/** Beliefs closer than this share of their deviation are taken for the same. */
-const BELIEF_STEP = 0.1;
-const DEVIATION_FLOOR = 1;
-const NOT_WORSE_STEP = 0.02;
+/**
+ * What a belief may move, in its standard deviations and as a share of these, before chances are worked out again. They
+ * stay those that models are drawn by: smaller, and every new ranking costs milliseconds; larger, and they lag behind.
+ */
+const BELIEF_STEP = 0.15;
+const NOT_WORSE_STEP = 0.05;
+/** Requests by which a newcomer may be further in its trial than its chances know. */
 const SAMPLES_STEP = 5;
 
 /** What is worked out of one plan, while the same models are there. */
@@ -70,6 +80,8 @@ interface Prepared {
   readonly extrasUsd: readonly number[];
   readonly mostUsd: number;
   readonly isFirstEstablished: boolean;
+  readonly barred: DrawTable['barred'];
+  readonly name: string;
   /** By the number of arms that the budget still allows. */
   readonly tables: Map<number, DrawTable>;
 }
@@ -95,7 +107,7 @@ export class Exploration {
   #prepared = new WeakMap<Plan, Prepared>();
   /** The same for plans with models that are away, by who is there. */
   #partly = new WeakMap<Plan, Map<string, Prepared>>();
-  #known = new Map<string, Chances>();
+  #known = new Map<string, { readonly arms: readonly Arm[]; readonly chances: Chances }>();
   /** What explored decisions were expected to cost, until they end. */
   readonly #charges = new WeakMap<Decision, Charge>();
 
@@ -103,7 +115,7 @@ export class Exploration {
    * @param given  what differs from the defaults; a number is the share alone
    * @throws {RangeError} as {@link change}
    */
-  constructor(given: number | Partial<ExplorationSettings> = {}) {
+  constructor(given: number | ExplorationChange = {}) {
     this.#settings = DEFAULTS;
     this.change(typeof given === 'number' ? { share: given } : given);
   }
@@ -113,8 +125,15 @@ export class Exploration {
   }
 
   /** @throws {RangeError} for a share outside 0..1, a negative budget or number of requests */
-  change(given: Partial<ExplorationSettings>): void {
-    const next = { ...this.#settings, ...given };
+  change(given: ExplorationChange): void {
+    const { method, share: shareGiven, budgetUsdPerDay: budgetGiven } = given;
+    const next: ExplorationSettings = {
+      method: method ?? this.#settings.method,
+      share: shareGiven ?? this.#settings.share,
+      budgetUsdPerDay: budgetGiven === undefined ? this.#settings.budgetUsdPerDay : budgetGiven,
+      newModelRequests: given.newModelRequests ?? this.#settings.newModelRequests,
+      excludedUseCases: given.excludedUseCases ?? this.#settings.excludedUseCases,
+    };
     const { share, budgetUsdPerDay, newModelRequests } = next;
     if (!(share >= 0 && share <= 1))
       throw new RangeError(`the exploration share must lie in 0..1, not ${share}`);
@@ -126,7 +145,7 @@ export class Exploration {
     this.#excluded = new Set(next.excludedUseCases);
     this.#prepared = new WeakMap();
     this.#partly = new WeakMap();
-    this.#known = new Map();
+    this.#known.clear();
   }
 
   /** Whether anything may be explored in a use case at all. */
@@ -192,10 +211,7 @@ export class Exploration {
    * A request ended: what it really cost beyond the other model takes the place of what was expected. Where the price
    * or the tokens stayed unknown, or a fallback answered, what was expected stays.
    */
-  settle(
-    decision: Decision,
-    ended: { readonly modelId: string; readonly costUsd: number | null },
-  ): void {
+  settle(decision: Decision, ended: { readonly modelId: string; readonly costUsd: number | null }): void {
     const charge = this.#charges.get(decision);
     if (charge === undefined) return;
     this.#charges.delete(decision);
@@ -250,14 +266,18 @@ export class Exploration {
       extrasUsd,
       mostUsd: Math.max(0, ...extrasUsd),
       isFirstEstablished: isFirstEstablished(plan, arms),
+      name: plan.grounds.name,
+      barred: all.flatMap((arm) =>
+        arms.includes(arm) ? [] : { modelId: arm.modelId, reason: arm.barredBecause ?? '' },
+      ),
       tables: new Map(),
     };
   }
 
-  #makeTable({ arms, extrasUsd, isFirstEstablished }: Prepared, leftUsd: number): DrawTable {
+  #makeTable({ arms, extrasUsd, isFirstEstablished, barred, name }: Prepared, leftUsd: number): DrawTable {
     const allowed = arms.filter((_, at) => (extrasUsd[at] ?? 0) <= leftUsd);
     const extras = extrasUsd.filter((extraUsd) => extraUsd <= leftUsd);
-    const chances = this.#chances(allowed, isFirstEstablished);
+    const chances = this.#chances(name, allowed, isFirstEstablished);
     const { method, newModelRequests } = this.#settings;
     const rows = allowed.map(({ modelId, costUsd, sampleCount }, at): DrawRow => {
       const probability = chances.probabilities[at] ?? 0;
@@ -274,42 +294,33 @@ export class Exploration {
         reason: `Exploration (${how}): ${modelId} takes ${often}.`,
       };
     });
-    return { rows, rate: rows.slice(1).reduce((sum, { probability }) => sum + probability, 0), chances };
+    const rate = rows.slice(1).reduce((sum, { probability }) => sum + probability, 0);
+    return { rows, rate, chances, barred };
   }
 
-  /** Chances by rounded beliefs: rankings move with every request, and by little. */
-  #chances(arms: readonly Arm[], isFirstEstablished: boolean): Chances {
+  /** Those of the last ranking, while beliefs have hardly moved. */
+  #chances(name: string, arms: readonly Arm[], isFirstEstablished: boolean): Chances {
     const { method, share, newModelRequests } = this.#settings;
-    const rough = arms.map((arm) => roughArm(arm, arms[0]?.mean ?? 0, newModelRequests));
-    const key = `${isFirstEstablished} ${rough.map(nameOf).join(' ')}`;
-    const known =
-      this.#known.get(key) ??
-      chancesOf({ arms: rough, method, share, newModelRequests, isFirstEstablished });
+    const key = `${name} ${isFirstEstablished}\n${arms.map(({ modelId }) => modelId).join('\n')}`;
+    const known = this.#known.get(key);
+    if (known?.arms.every((arm, at) => isNear(arm, arms[at] ?? arm, newModelRequests))) return known.chances;
+    const chances = chancesOf({ arms, method, share, newModelRequests, isFirstEstablished });
     if (this.#known.size >= CHANCES_MAX) this.#known.clear();
-    this.#known.set(key, known);
-    return known;
+    this.#known.set(key, { arms, chances });
+    return chances;
   }
 }
 
-function nameOf({ modelId, mean, deviation, notWorse, sampleCount }: Arm): string {
-  return `${modelId} ${mean} ${deviation} ${notWorse} ${sampleCount}`;
-}
-
-/** An arm with what is believed of it rounded, its mean counted from that of the first. */
-function roughArm(arm: Arm, firstMean: number, newModelRequests: number): Arm {
-  const deviation = (1 + BELIEF_STEP) ** Math.round(Math.log(arm.deviation) / Math.log(1 + BELIEF_STEP));
-  const step = BELIEF_STEP * Math.max(DEVIATION_FLOOR, deviation);
-  const { sampleCount } = arm;
-  const isNew = sampleCount > 0 && sampleCount < newModelRequests;
-  return {
-    ...arm,
-    mean: Math.round((arm.mean - firstMean) / step) * step,
-    deviation,
-    notWorse: Math.round(arm.notWorse / NOT_WORSE_STEP) * NOT_WORSE_STEP,
-    sampleCount: isNew
-      ? Math.max(1, Math.floor(sampleCount / SAMPLES_STEP) * SAMPLES_STEP)
-      : Math.min(sampleCount, newModelRequests),
-  };
+function isNear(one: Arm, other: Arm, newModelRequests: number): boolean {
+  const isNew = (arm: Arm): boolean => arm.sampleCount < newModelRequests;
+  if (isNew(one) !== isNew(other)) return false;
+  if (isNew(one) && Math.abs(one.sampleCount - other.sampleCount) >= SAMPLES_STEP) return false;
+  if (isNew(one) && (one.sampleCount === 0) !== (other.sampleCount === 0)) return false;
+  return (
+    Math.abs(one.mean - other.mean) <= BELIEF_STEP * one.deviation &&
+    Math.abs(one.deviation - other.deviation) <= BELIEF_STEP * one.deviation &&
+    Math.abs(one.notWorse - other.notWorse) <= NOT_WORSE_STEP
+  );
 }
 
 /** Whether the evidence leaves the first no other place, among models that all have evidence here. */

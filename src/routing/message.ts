@@ -21,6 +21,8 @@ export interface RoutingMessage {
   /** A preset, "auto:cheap" or "cheap"; `model` says it too, and wins. */
   readonly policy?: string | null | undefined;
   readonly needs?: RequiredAbilities | undefined;
+  /** False: nothing is left to chance for this request. */
+  readonly explore?: boolean | undefined;
   readonly userId?: string | null | undefined;
   readonly sessionId?: string | null | undefined;
   readonly roomId?: string | null | undefined;

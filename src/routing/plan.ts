@@ -40,6 +40,8 @@ export interface Plan {
 
 /** What is known of the able models, whatever the plan made of it: what exploration looks at. */
 export interface PlanGrounds {
+  /** Of the use case and the policy: the same for all plans that are made of newer rankings. */
+  readonly name: string;
   readonly policy: Policy;
   /** Rows of the use case, as the policy sees them. */
   readonly here: readonly RankedModel[];
@@ -139,6 +141,7 @@ export class PlanBook {
     const local = rankAble(own, policy, ableIds);
     const overall = rankAble(this.#snapshot.overall.models, policy, ableIds);
     const grounds: PlanGrounds = {
+      name: `${policy.name} ${asked}`,
       policy,
       here: local.models,
       elsewhere: overall.models,

@@ -97,7 +97,7 @@ describe('CrossPool of shares', () => {
     let count = 0;
     for (let round = 0; round < 60; round++) {
       const truths = new Map<string, number>();
-      const table = new Map(
+      const table: MomentTable = new Map(
         Array.from({ length: 6 }, (_, row) => {
           const ease = 1.2 * random.normal();
           const cells = Array.from({ length: 6 }, (_, column) => {

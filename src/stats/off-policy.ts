@@ -49,6 +49,10 @@ const COVERAGE = 0.95;
  * 52, 119-126 ("add two successes and two failures").
  */
 const ADDED_COUNT = 4;
+/** With fewer clusters than this a variance says nothing, and the interval is all that there can be. */
+const WORTH_MIN = 2;
+/** Beyond, the third digit of t stands still. */
+const DEGREES_MAX = 10_000;
 
 /** @param weights  1 / propensity, or 0; at least one */
 export function weightFigures(weights: Float64Array): WeightFigures {
@@ -77,10 +81,10 @@ export function weightFigures(weights: Float64Array): WeightFigures {
  * Doubly robust: mean of e + w (r - e). Dudik, Langford and Li 2011, Doubly Robust Policy Evaluation and Learning, (1):
  * right where either the propensities or what is expected is.
  *
- * Intervals are those of the delta method with sums per cluster (Liang and Zeger 1986), Student's t with as many degrees
- * of freedom as the matched clusters are worth less one. Biased where the target's choice had no chance to be taken.
+ * Intervals are those of the delta method with sums per cluster (Liang and Zeger 1986), by Student's t: see {@link Spread}.
+ * Biased where the target's choice had no chance to be taken.
  *
- * @returns null where no decision has a weight
+ * @returns null where no decision has a weight; intervals are infinite where one cluster is nearly all that is known
  */
 export function estimateOffPolicy(
   rows: readonly WeightedReward[],
@@ -100,53 +104,53 @@ export function estimateOffPolicy(
     expected + weight * (reward - expected) - robust;
 
   const matched = weightFigures(Float64Array.from(rows, ({ weight }) => weight)).effectiveCount;
-  const reach = reachOf(spread.matchedClusterCount);
-  const ownReach = reachOf(spread.clusterCount);
+  const loggedSpread = spread.of(ofLogged);
+  const plain = spread.of(ofSnips);
   const isShare = range === 'share';
-  const logged = spread.variance(ofLogged);
-  const plain = spread.variance(ofSnips);
-  const widened = isShare ? withAdded(snips, plain, matched) : { middle: snips, variance: plain };
-  const loggedWidened = isShare
-    ? withAdded(loggedMean, logged, count)
-    : { middle: loggedMean, variance: logged };
+  const widened = isShare ? withAdded(snips, plain, matched) : { middle: snips, ...plain };
   // What the matched decisions are too few to show is as unknown to the one estimator as to the other.
-  const unseen = Math.max(0, widened.variance - plain);
+  const isKnown = Number.isFinite(plain.variance);
+  const unseen = isKnown ? Math.max(0, widened.variance - plain.variance) : Number.POSITIVE_INFINITY;
+  const more = ({ variance, reach }: Spread): Spread => ({ variance: variance + unseen, reach });
   const estimate = (
     value: number,
-    own: { readonly middle: number; readonly variance: number },
+    own: Spread & { readonly middle: number },
     influence: (row: WeightedReward) => number,
   ): OffPolicyEstimate => {
     const difference = value - loggedMean;
-    const half = reach * Math.sqrt(spread.variance((row) => influence(row) - ofLogged(row)) + unseen);
+    const half = halfOf(more(spread.of((row) => influence(row) - ofLogged(row))));
     return {
-      ...bounded(value, own.middle, reach * Math.sqrt(own.variance), range),
+      ...bounded(value, own.middle, halfOf(own), range),
       difference,
       differenceInterval: [difference - half, difference + half],
     };
   };
+  const ownLogged = isShare
+    ? withAdded(loggedMean, loggedSpread, count)
+    : { middle: loggedMean, ...loggedSpread };
   return {
-    logged: bounded(loggedMean, loggedWidened.middle, ownReach * Math.sqrt(loggedWidened.variance), range),
+    logged: bounded(loggedMean, ownLogged.middle, halfOf(ownLogged), range),
     snips: estimate(snips, widened, ofSnips),
-    doublyRobust: estimate(
-      robust,
-      { middle: robust, variance: spread.variance(ofRobust) + unseen },
-      ofRobust,
-    ),
+    doublyRobust: estimate(robust, { middle: robust, ...more(spread.of(ofRobust)) }, ofRobust),
   };
 }
 
-/** Half-width of an interval in standard errors. Beyond ten thousand degrees of freedom the third digit stands still. */
-function reachOf(clusterCount: number): number {
-  return studentReach(COVERAGE, Math.min(10_000, Math.max(1, clusterCount - 1)));
+/** How uncertain a mean is. */
+interface Spread {
+  readonly variance: number;
+  /** Half an interval in standard errors. */
+  readonly reach: number;
+}
+
+function halfOf({ variance, reach }: Spread): number {
+  return reach * Math.sqrt(variance);
 }
 
 /** Variances of means whose terms add up within clusters before they are squared. */
 class ClusterSpread {
-  readonly clusterCount: number;
-  /** Clusters that the matched ones are worth: (sum W)^2 / sum W^2 of their weights. */
-  readonly matchedClusterCount: number;
   readonly #rows: readonly WeightedReward[];
   readonly #slotOf: Int32Array;
+  readonly #clusterCount: number;
 
   constructor(rows: readonly WeightedReward[]) {
     const slots = new Map<number, number>();
@@ -156,40 +160,46 @@ class ClusterSpread {
       slots.set(cluster, slot);
       return slot;
     });
-    this.clusterCount = slots.size;
-    this.matchedClusterCount = weightFigures(this.#sums(({ weight }) => weight)).effectiveCount;
+    this.#clusterCount = slots.size;
   }
 
-  /** Variance of the mean of `of`, whose own mean is 0; infinite with a single cluster. */
-  variance(of: (row: WeightedReward) => number): number {
-    const count = this.clusterCount;
-    if (count < 2) return Number.POSITIVE_INFINITY;
-    let squares = 0;
-    for (const sum of this.#sums(of)) squares += sum * sum;
-    return ((count / (count - 1)) * squares) / this.#rows.length ** 2;
-  }
-
-  #sums(of: (row: WeightedReward) => number): Float64Array {
-    const sums = new Float64Array(this.clusterCount);
+  /**
+   * Of the mean of `influence`, whose own mean is 0. Where few clusters make up most of the variance, these few are what
+   * is known of it: they are worth D = (sum S^2)^2 / sum S^4 of equal ones, the variance is that of D values (D / (D - 1))
+   * and t has D - 1 degrees of freedom (after Satterthwaite 1946, Biometrics Bulletin 2, 110-114).
+   */
+  of(influence: (row: WeightedReward) => number): Spread {
+    const sums = new Float64Array(this.#clusterCount);
     this.#rows.forEach((row, at) => {
       const slot = this.#slotOf[at] as number;
-      sums[slot] = (sums[slot] as number) + of(row);
+      sums[slot] = (sums[slot] as number) + influence(row);
     });
-    return sums;
+    let [squares, fourths] = [0, 0];
+    for (const sum of sums) {
+      squares += sum ** 2;
+      fourths += sum ** 4;
+    }
+    // Where nothing varies there is nothing to be worth anything.
+    const worth = fourths === 0 ? this.#clusterCount : squares ** 2 / fourths;
+    if (!(worth >= WORTH_MIN)) return { variance: Number.POSITIVE_INFINITY, reach: 1 };
+    return {
+      variance: ((worth / (worth - 1)) * squares) / this.#rows.length ** 2,
+      reach: studentReach(COVERAGE, Math.min(DEGREES_MAX, worth - 1)),
+    };
   }
 }
 
-/** Mean and variance of a share with {@link ADDED_COUNT} more observations; `count` is what the others are worth. */
+/** Mean and spread of a share with {@link ADDED_COUNT} more observations; `count` is what the others are worth. */
 function withAdded(
   share: number,
-  variance: number,
+  { variance, reach }: Spread,
   count: number,
-): { readonly middle: number; readonly variance: number } {
+): Spread & { readonly middle: number } {
   const total = count + ADDED_COUNT;
   const middle = (count * share + ADDED_COUNT / 2) / total;
   const squares =
     count * (variance * count + (share - middle) ** 2) + ADDED_COUNT * (1 / 4 + (1 / 2 - middle) ** 2);
-  return { middle, variance: squares / total ** 2 };
+  return { middle, variance: squares / total ** 2, reach };
 }
 
 /** The interval within the range of the reward, and the value in it. */

@@ -62,7 +62,8 @@ describe('roll-ups of a new run', () => {
     await store.insertRequests(requests(40, 'run-1', ruled, Date.UTC(2026, 11, 1)));
     await rebuildRollups(store.db, 'run-2');
     const rows = await store.db.query<Record<string, unknown>>(
-      `SELECT run_id, * EXCEPT (run_id, is_rebuilt, latency_quantiles, users, prompts),
+      `SELECT run_id, * EXCEPT (run_id, is_rebuilt, latency_quantiles, cost_sums, routed_cost_sums, users, prompts),
+        finalizeAggregation(cost_sums) AS cost_sums_, finalizeAggregation(routed_cost_sums) AS routed_,
         finalizeAggregation(latency_quantiles) AS quantiles, finalizeAggregation(users) AS users_,
         finalizeAggregation(prompts) AS prompts_
       FROM usage_hourly FINAL WHERE hour >= '2026-12-01' AND run_id IN ('run-1', 'run-2')

@@ -33,7 +33,9 @@ export interface LoggedDecisions {
   readonly groups: readonly DecisionGroup[];
   /** Decisions of `auto` in the window. */
   readonly autoCount: number;
-  /** All others: named models, rules, sessions that stay with their model. */
+  /** Of those that were read: turns of a session that goes on, which stay with its model. They are in no group. */
+  readonly followingCount: number;
+  /** All decisions but those of `auto`: named models, rules, sessions. */
   readonly otherCount: number;
   /** One of so many was read. */
   readonly sliceCount: number;
@@ -61,12 +63,17 @@ const LOGGED = rowsUnderRun({
   assignedWhere: SLICE,
 });
 
+/** A session is drawn for when it begins; with a certain choice later on, it only goes on. */
+const FOLLOWS = `(decided.propensity >= 1 AND logged.session_id != '' AND decided.started_at > sessions.began_at)`;
+
 const DECISIONS = `
+WITH ${FOLLOWS} AS is_following
 SELECT
   logged.use_case AS useCase,
   decided.model_id AS modelId,
   decided.able AS ableIds,
-  groupArray((
+  countIf(is_following) AS followingCount,
+  groupArrayIf((
     decided.propensity,
     multiIf(logged.success, 1, logged.fault IN ('provider', 'model'), 0, NULL),
     logged.cost_usd,
@@ -74,10 +81,11 @@ SELECT
     learnt.explicit,
     if(logged.user_id = '', 0, toUInt32(cityHash64(logged.user_id))),
     if(logged.session_id = '', 0, toUInt32(cityHash64(logged.session_id)))
-  )) AS decisions
+  ), NOT is_following) AS decisions
 FROM (
   SELECT
     request_id,
+    started_at,
     model_id,
     propensity,
     arrayDistinct(arrayConcat([model_id], fallback_model_ids)) AS listed,
@@ -104,12 +112,19 @@ LEFT JOIN (
   WHERE ${SLICE} AND kind IN ('feedback', 'imported_score')
   GROUP BY request_id
 ) AS learnt ON learnt.request_id = decided.request_id
+LEFT JOIN (
+  SELECT session_id, min(started_at) AS began_at
+  FROM usage_log
+  WHERE ${WINDOW} AND session_id != ''
+  GROUP BY session_id
+) AS sessions ON sessions.session_id = logged.session_id
 GROUP BY useCase, modelId, ableIds
 ORDER BY useCase, modelId, ableIds`;
 
 type StoredGroup = Omit<DecisionGroup, 'decisions'> & {
   /** In the order of {@link LoggedDecision}. */
   readonly decisions: readonly (readonly (number | null)[])[];
+  readonly followingCount: unknown;
 };
 
 /**
@@ -132,8 +147,16 @@ export async function readLoggedDecisions(db: Database, scope: EvidenceScope): P
     listedMax: LISTED_MAX,
   });
   return {
-    groups: rows.map((row) => ({ ...row, decisions: row.decisions.map(toDecision) })),
+    groups: rows
+      .filter(({ decisions }) => decisions.length > 0)
+      .map(({ useCase, modelId, ableIds, decisions }) => ({
+        useCase,
+        modelId,
+        ableIds,
+        decisions: decisions.map(toDecision),
+      })),
     autoCount,
+    followingCount: rows.reduce((sum, row) => sum + Number(row.followingCount), 0),
     otherCount,
     sliceCount,
   };
