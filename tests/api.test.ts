@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import * as contract from '../src/api/contract.ts';
+import { savingsAnswer } from '../src/api/contract-savings.ts';
 import { signalsAnswer } from '../src/api/contract-signals.ts';
 import { FakeProvider } from './kit/fake-provider.ts';
 import type { Answer } from './kit/start-tallyrank.ts';
@@ -79,7 +80,7 @@ describe('the endpoints of the original', () => {
     ['/api/usage/common-prompts', contract.commonPromptsAnswer],
     ['/api/usage/categories', contract.categoriesAnswer],
     ['/api/usage/dashboard', contract.dashboardAnswer],
-    ['/api/savings', contract.savingsAnswer],
+    ['/api/savings', savingsAnswer],
   ] as const)('GET %s answers by its schema, for every way to say a window', async (path, schema) => {
     const now = Date.now();
     const [from, to] = [now - 3_600_000, now + 60_000].map((ms) => new Date(ms).toISOString());

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hold } from './contract-rankings.ts';
+import { savingsAnswer } from './contract-savings.ts';
 
 /*
  * Every endpoint of Tallyrank's own API: what it takes, what it answers. The OpenAPI document is made from
@@ -259,17 +260,6 @@ export const compareAnswer = z.looseObject({
   ahead: z.string().nullable().describe('Higher score now'),
   winner: z.string().nullable().describe('Higher score, established at all looks together'),
   verdict: z.string(),
-});
-
-export const savingsAnswer = z.looseObject({
-  actualCost: z.string(),
-  optimalCost: z.string(),
-  potentialSavings: z.string(),
-  savingsPercent: z.string(),
-  message: z.string(),
-  window,
-  sampleCount: z.number(),
-  interval,
 });
 
 export const performanceAnswer = z.looseObject({

@@ -5,10 +5,10 @@ import {
   performanceAnswer,
   rankingHistoryAnswer,
   rankingHistoryQuery,
-  savingsAnswer,
   timeframeQuery,
 } from './contract.ts';
 import { trendsAnswer, trendsQuery } from './contract-rankings.ts';
+import { savingsAnswer } from './contract-savings.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ApiServer } from './server-type.ts';
 

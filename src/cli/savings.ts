@@ -3,7 +3,7 @@ import type { CommandContext, GlobalOptions } from './context.ts';
 import { withWorkbench } from './context.ts';
 import { dollars, percent, table } from './output.ts';
 
-/** `tallyrank savings`: actual cost against the best model per use case. */
+/** `tallyrank savings`: actual cost against the best model per use case, one model alone, and before routing. */
 export function addSavings(program: Command, context: CommandContext): void {
   program
     .command('savings')
@@ -14,6 +14,7 @@ export function addSavings(program: Command, context: CommandContext): void {
         ranker.analyzeSavings(options.timeframe),
       );
       context.output.answer(answer, () => {
+        const { alwaysFlagship } = answer;
         const rows = answer.perUseCase.map((part) => [
           part.useCase,
           part.bestModelId ?? '–',
@@ -21,7 +22,7 @@ export function addSavings(program: Command, context: CommandContext): void {
           dollars(part.actualCostUsd),
           dollars(part.optimalCostUsd),
           dollars(part.savingsUsd),
-          part.interval.map(dollars).join('…'),
+          range(part.interval),
           percent(part.observedShare),
         ]);
         const header = [
@@ -34,14 +35,30 @@ export function addSavings(program: Command, context: CommandContext): void {
           '95 %',
           'observed',
         ];
+        const flagship =
+          alwaysFlagship === null
+            ? []
+            : [
+                `Against ${alwaysFlagship.modelId} alone (${dollars(alwaysFlagship.costUsd)}): ` +
+                  `${dollars(alwaysFlagship.savingsUsd)} with the best models (95 %: ${range(alwaysFlagship.interval)}), ` +
+                  `${dollars(alwaysFlagship.savedNowUsd)} already now. ${alwaysFlagship.note}`,
+              ];
         return [
           answer.message,
           `Window ${answer.window.label}: actual $${answer.actualCost}, optimal $${answer.optimalCost}, ` +
             `savings $${answer.potentialSavings} (${answer.savingsPercent}) of ${answer.sampleCount} priced requests; ` +
             `${answer.unpricedCount} without a price are left out.`,
+          `95 % interval of the savings: ${range(answer.interval)}; the optimal cost of ${percent(answer.observedShare)} ` +
+            'of the requests is observed, that of the others extrapolated.',
+          ...flagship,
+          answer.realised.message,
           '',
           table(header, rows),
         ].join('\n');
       });
     });
+}
+
+function range([low, high]: readonly [number, number]): string {
+  return `${dollars(low)}…${dollars(high)}`;
 }

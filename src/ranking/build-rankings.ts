@@ -9,7 +9,7 @@ import { binsQuantileMs } from './latency-bins.ts';
 import { Pool } from './pool.ts';
 import type { Calibration } from './quality-evidence.ts';
 import { calibrateMarks } from './quality-evidence.ts';
-import { type ScoreSequence, scoreSequences, withStandings } from './standing.ts';
+import { type ScoreSequence, type SeenParts, scoreSequences, withStandings } from './standing.ts';
 
 /** Name of the ranking over all use cases; not the slug of any. */
 const OVERALL = '*';
@@ -54,7 +54,7 @@ export function buildRankings(
       const pool = poolOf(useCase);
       const warnings = warningsOf(models);
       const ranked = [...models.values()].map((evidence) => ({
-        ...unjudged(evidence, pool.partsIn(useCase, evidence.modelId)),
+        ...unjudged(evidence, pool.partsIn(useCase, evidence.modelId), pool.seenOf(evidence)),
         warnings: warnings.get(evidence.modelId) ?? [],
       }));
       const policy = policies.policyOf('auto', useCase);
@@ -65,7 +65,7 @@ export function buildRankings(
   const policy = policies.policyOf('auto', null);
   const overall = rank(
     [...totals.values()].map((evidence) => ({
-      ...unjudged(evidence, pool.partsOverall(evidence.modelId)),
+      ...unjudged(evidence, pool.partsOverall(evidence.modelId), pool.seenOf(evidence)),
       warnings: overallWarnings(rankings, evidence.modelId),
     })),
     policy,
@@ -97,14 +97,18 @@ function sequencesOf(
   );
 }
 
-function unjudged(evidence: ModelEvidence, parts: ScoreParts): RankedModel {
+/** @param seen  what its counts are of: posteriors come from fewer where evidence has faded */
+function unjudged(evidence: ModelEvidence, parts: ScoreParts, seen: SeenParts): RankedModel {
   const counted = evidence.successCount + evidence.failureCount;
   return {
     modelId: evidence.modelId,
     score: null,
     scoreLow: null,
     scoreHigh: null,
-    ...parts,
+    success: { ...parts.success, sampleCount: seen.success.count },
+    speed: { ...parts.speed, sampleCount: seen.speed.count },
+    cost: parts.cost && { ...parts.cost, sampleCount: seen.cost?.count ?? 0 },
+    quality: { ...parts.quality, sampleCount: seen.quality.count },
     scoreSequence: null,
     rankBest: null,
     rankWorst: null,

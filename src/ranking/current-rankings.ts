@@ -10,10 +10,9 @@ import {
   readSnapshotEvidence,
   readUseCasesOfRun,
 } from '../store/queries/snapshots.ts';
-import type { BuiltRankings } from './build-rankings.ts';
 import { decodeBook } from './encode-book.ts';
 import type { EvidenceBook } from './evidence.ts';
-import type { LiveBase, LiveOverlay } from './live-rankings.ts';
+import type { LiveBase, LiveOverlay, RankingsBuilder } from './live-rankings.ts';
 import { LiveRankings } from './live-rankings.ts';
 
 /** How long a read snapshot is taken for the newest. Shorter asks the store at every read; longer lags behind other gateways. */
@@ -54,7 +53,7 @@ export interface RankingsOfMoment {
 export interface CurrentRankingsOptions {
   readonly db: Database;
   readonly clock: () => number;
-  readonly build: (book: EvidenceBook) => BuiltRankings;
+  readonly build: RankingsBuilder;
   /** What a slug that was renamed or merged away is called now; null when it never was one. */
   readonly slugNow: (slug: string) => Promise<string | null>;
 }

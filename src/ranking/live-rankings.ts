@@ -4,7 +4,7 @@ import type { UseCaseRanking } from '../core/snapshot.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
 import type { BuiltRankings } from './build-rankings.ts';
 import type { EvidenceBook, ObservedRequest } from './evidence.ts';
-import { addToBook, evidenceOfRequest, mergeBooks, totalsOf } from './evidence.ts';
+import { addToBook, evidenceOfRequest, mergeBooks } from './evidence.ts';
 import type { LiveEntry } from './live-entries.ts';
 import { condense, failureEntry, liveRequestOf, requestEntry, signalEntry } from './live-entries.ts';
 import type { LiveRequest } from './live-sums.ts';
@@ -30,8 +30,9 @@ const REBUILD_TIME_SHARE = 0.02;
  */
 const REBUILD_MS = 10;
 const USE_CASES_AT_FIRST = 4;
-/** All use cases that are not rebuilt, in one: what is pooled needs their sums only. No slug looks like it. */
-const REST = '*';
+
+/** Ranks some use cases of a book, or all of them. */
+export type RankingsBuilder = (book: EvidenceBook, useCases?: ReadonlySet<string>) => BuiltRankings;
 
 /** The evidence that a published snapshot was computed from. */
 export interface LiveBase {
@@ -54,7 +55,7 @@ export interface LiveOverlay {
  * reads: at most once a second, and a few use cases at a time, those that wait longest first.
  */
 export class LiveRankings {
-  readonly #build: (book: EvidenceBook) => BuiltRankings;
+  readonly #build: RankingsBuilder;
   readonly #clock: () => number;
   #base: LiveBase | null = null;
   /** Requests that no log knows of: on top of every base. */
@@ -72,7 +73,7 @@ export class LiveRankings {
   #useCasesAtOnce = USE_CASES_AT_FIRST;
   #mayRebuildAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(build: (book: EvidenceBook) => BuiltRankings, clock: () => number) {
+  constructor(build: RankingsBuilder, clock: () => number) {
     this.#build = build;
     this.#clock = clock;
   }
@@ -201,11 +202,9 @@ export class LiveRankings {
 
   #rebuild({ book }: LiveBase, nowMs: number): void {
     const turn = [...this.#changed].slice(0, this.#useCasesAtOnce);
-    const { rankings, overall } = this.#build(withRest(this.#onTopOf(book), new Set(turn)));
+    const { rankings, overall } = this.#build(this.#onTopOf(book), new Set(turn));
     const replaced = new Map(this.#overlay?.rankings);
-    for (const ranking of rankings) {
-      if (ranking.useCase !== REST) replaced.set(ranking.useCase, ranking);
-    }
+    for (const ranking of rankings) replaced.set(ranking.useCase, ranking);
     this.#overlay = { rankings: replaced, overall };
     for (const useCase of turn) this.#changed.delete(useCase);
     const doneAtMs = this.#clock();
@@ -222,13 +221,6 @@ export class LiveRankings {
     }
     return mergeBooks(merged, this.#unlogged);
   }
-}
-
-/** The same sums per model, with all use cases but `kept` in one. */
-function withRest(book: EvidenceBook, kept: ReadonlySet<string>): EvidenceBook {
-  const rest = new Map([...book].filter(([useCase]) => !kept.has(useCase)));
-  const own = [...book].filter(([useCase]) => kept.has(useCase));
-  return new Map(rest.size === 0 ? own : [...own, [REST, totalsOf(rest)]]);
 }
 
 function cellCount(book: EvidenceBook): number {

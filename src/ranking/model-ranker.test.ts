@@ -217,7 +217,7 @@ describe('with two thousand requests in the log', () => {
       score === null,
       notCandidateReason,
     ]);
-    expect(reasons).toContainEqual(['anthropic:claude-haiku', false, '10 of 20 requests needed']);
+    expect(reasons).toContainEqual(['anthropic:claude-haiku', false, '11 of 20 requests needed']);
     expect(reasons.at(-1)).toEqual(['odd:unpriced', true, 'no price known']);
     expect(await one.getBestModel('food_dining')).toBe('ollama:mistral:7b');
     expect(await one.getRankings('casual_chat')).toMatchObject({ best: null, alternatives: [] });
@@ -261,7 +261,7 @@ describe('with two thousand requests in the log', () => {
     expect(answer.verdict).toMatch(/^ollama:mistral:7b scores \d+\.\d points above openai:gpt-4o\. /);
     const scarce = await ranker().compare('food_dining', 'mistral', 'claude-haiku');
     expect(scarce.winner).toBeNull();
-    expect(scarce.verdict).toBe('Too little data: anthropic:claude-haiku has 10 of 20 requests needed.');
+    expect(scarce.verdict).toBe('Too little data: anthropic:claude-haiku has 11 of 20 requests needed.');
     await expect(ranker().compare('food_dining', 'mistral', 'nobody')).rejects.toMatchObject({
       code: 'unknown_model',
       param: 'modelB',

@@ -107,7 +107,7 @@ export class ModelRanker {
     this.#current = new CurrentRankings({
       db,
       clock,
-      build: (book) => this.#build(book),
+      build: (book, useCases) => this.#build(book, useCases),
       slugNow: options.slugNow ?? (async () => null),
     });
     const onChanged = (): void => this.#current.forget();
@@ -347,8 +347,8 @@ export class ModelRanker {
     return answer;
   }
 
-  #build(book: EvidenceBook): BuiltRankings {
-    return buildRankings(book, this.#policies);
+  #build(book: EvidenceBook, useCases?: ReadonlySet<string>): BuiltRankings {
+    return buildRankings(book, this.#policies, { useCases });
   }
 
   async #readEvidence(window: Timeframe): Promise<{ runId: string; book: EvidenceBook }> {

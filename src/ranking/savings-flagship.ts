@@ -80,7 +80,7 @@ export function costOfOneModel(
   return {
     byUseCase,
     elsewhere: { ...elsewhere, costUsd: observedElsewhereUsd + elsewhere.costUsd },
-    elsewhereCount: unkncountOf(own),
+    elsewhereCount: countOf(unknown),
     observedCount,
   };
 }
