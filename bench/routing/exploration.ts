@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { type CatalogModel, ModelCatalog } from '../../src/core/model-catalog.ts';
+import { PolicyBook } from '../../src/core/policy.ts';
 import { evidenceOf, hashOf, type SeenPrompt, snapshotOf } from '../../src/evaluation/learn-outcomes.ts';
 import type { OutcomePrompt } from '../../src/evaluation/outcome-file.ts';
-import { lambdaPolicies, pricesOf } from '../../src/evaluation/route-outcomes.ts';
-import { Exploration, type ExplorationChange } from '../../src/routing/exploration.ts';
+import type { ExplorationChange } from '../../src/routing/exploration.ts';
 import { RoutingEngine } from '../../src/routing/routing-engine.ts';
 import { SnapshotHolder } from '../../src/routing/snapshot-holder.ts';
 import { createRandom } from '../../src/stats/random.ts';
@@ -32,6 +32,9 @@ const WAYS: readonly (readonly [name: string, given: ExplorationChange])[] = [
   ['thompson 1', { method: 'thompson', share: 1 }],
 ];
 
+/** Quality alone; margins and evidence are otherwise those of `auto`, which are of no moment for the best in quality. */
+const POLICIES = new PolicyBook({ '*': { weights: { success: 0, speed: 0, cost: 0, quality: 1 } } });
+
 interface Course {
   /** Of all prompts, points of quality (0.01) per prompt. */
   readonly regretPoints: number;
@@ -56,7 +59,6 @@ async function follow({ prompts, models, means, newcomer, exploration, seed }: R
   const joinAt = newcomer === null ? 0 : Math.floor(prompts.length / 2);
   const free = new Set(models);
   const labels = new Map(prompts.map((prompt) => [hashOf(prompt), domainOf(prompt)]));
-  const prices = pricesOf(new Map());
   let domain = '';
   const classifier = { classify: () => ({ useCase: domain, confidence: 1 }) };
   const learnt = { useCases: [], classifier, labels };
@@ -64,7 +66,7 @@ async function follow({ prompts, models, means, newcomer, exploration, seed }: R
   const presentAt = (at: number): readonly string[] =>
     models.filter((model) => model !== newcomer || at >= joinAt);
   const snapshot = (at: number) =>
-    snapshotOf(learnt, evidenceOf(seen, presentAt(at), learnt, free), lambdaPolicies(0, prices));
+    snapshotOf(learnt, evidenceOf(seen, presentAt(at), learnt, free), POLICIES);
   const snapshots = new SnapshotHolder(snapshot(0));
   let catalog = new ModelCatalog(presentAt(0).map(catalogModel));
   const registry = {
@@ -77,7 +79,7 @@ async function follow({ prompts, models, means, newcomer, exploration, seed }: R
   const engine = new RoutingEngine(registry, {
     snapshots,
     exploration: { ...exploration, budgetUsdPerDay: null },
-    policies: lambdaPolicies(0, prices),
+    policies: POLICIES,
     random: createRandom(seed),
   });
   const bestOf = (name: string, present: readonly string[]): number =>

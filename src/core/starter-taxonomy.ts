@@ -55,8 +55,8 @@ const STARTER_TERMS: readonly StarterTerms[] = [
     slug: 'math',
     name: 'Math & Calculation',
     strong:
-      'solve,solve for,equation,equations,integral,derivative,calculate,calculus,algebra,geometry,trigonometry,probability that,theorem,square root,prime number,matrix,eigenvalue,word problem,percent of,fraction,how much is,multiply,divided by,polynomial,compute',
-    weak: 'math,maths,sum,number,numbers,probability,proof,prove,percent,average,total,triangle,radius,area,volume,digits,times,plus,minus,convert,how many,hours,miles,each',
+      'solve,solve for,equation,equations,integral,derivative,calculate,calculus,algebra,geometry,trigonometry,probability that,theorem,square root,prime number,matrix,eigenvalue,word problem,percent of,fraction,multiply,divided by,polynomial,compute',
+    weak: 'math,how much is,maths,sum,number,numbers,probability,proof,prove,percent,average,total,triangle,radius,area,volume,digits,times,plus,minus,convert,how many,hours,miles,each',
   },
   {
     slug: 'data_analysis',

@@ -157,7 +157,7 @@ describe('evaluateOffPolicy', () => {
 
   it('gives no estimate of what one user makes up', () => {
     const decisions = Array.from({ length: 2_000 }, (_, at) =>
-      decision({ userKey: at < 40 ? 2 + at : 1, success: at % 2, costUsd: at % 2 }),
+      decision({ userKey: at < 40 ? 2 + at : 1, success: at % 2 }),
     );
     const { success } = evaluateOffPolicy(
       [group('p:dear', decisions)],

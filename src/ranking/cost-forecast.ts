@@ -1,10 +1,12 @@
 import { studentReach } from '../stats/student.ts';
 import type { CostSums } from '../store/queries/savings-evidence.ts';
 
-/** Dollars that are estimated, with half of their 95 % interval. */
+/** Dollars that are estimated, with their 95 % interval. */
 export interface Forecast {
   readonly costUsd: number;
-  readonly halfWidthUsd: number;
+  /** How far the interval reaches below and above. */
+  readonly belowUsd: number;
+  readonly aboveUsd: number;
 }
 
 /** Dollars per token. */
@@ -22,7 +24,7 @@ export interface MovedRequests {
   readonly tokenError: number;
 }
 
-export const NO_COST: Forecast = { costUsd: 0, halfWidthUsd: 0 };
+export const NO_COST: Forecast = { costUsd: 0, belowUsd: 0, aboveUsd: 0 };
 
 const COVERAGE = 0.95;
 /** Of the costs' size (root mean square): prices that explain them less well are none, as discounts or fees are in them. */
@@ -95,10 +97,7 @@ export function forecastCost(
     growth ** 2 *
       (slope.restVariance * (count + (count * count) / n) + slope.variance * (count * away) ** 2) +
     (count * moved.tokenError * (promptUsd * means.promptTokens + slope.value)) ** 2;
-  return {
-    costUsd: count * Math.max(0, meanUsd),
-    halfWidthUsd: studentReach(COVERAGE, n - 2) * Math.sqrt(variance),
-  };
+  return forecastOf(count * Math.max(0, meanUsd), studentReach(COVERAGE, n - 2) * Math.sqrt(variance));
 }
 
 /** The slope of answers' costs on logarithms, drawn towards 0, from sums of squares and products about the means. */
@@ -124,9 +123,32 @@ function forecastByMean(own: CostSums, count: number): Forecast {
   const meanUsd = own.costSumUsd / n;
   const squares = Math.max(0, own.costSquareSum - n * meanUsd ** 2);
   const variance = n > 1 ? squares / (n - 1) : meanUsd ** 2;
+  const reach = studentReach(COVERAGE, Math.max(1, n - 1));
+  return forecastOf(count * meanUsd, reach * Math.sqrt(variance * (count + (count * count) / n)));
+}
+
+/**
+ * The interval on logarithms (delta method): costs are skewed, so that samples without a rare dear request understate
+ * mean and spread alike, and nothing costs less than 0.
+ */
+function forecastOf(costUsd: number, halfWidthUsd: number): Forecast {
+  if (costUsd === 0) return { costUsd, belowUsd: 0, aboveUsd: halfWidthUsd };
+  const logHalf = halfWidthUsd / costUsd;
   return {
-    costUsd: count * meanUsd,
-    halfWidthUsd:
-      studentReach(COVERAGE, Math.max(1, n - 1)) * Math.sqrt(variance * (count + (count * count) / n)),
+    costUsd,
+    belowUsd: costUsd * (1 - Math.exp(-logHalf)),
+    aboveUsd: costUsd * (Math.exp(logHalf) - 1),
+  };
+}
+
+/**
+ * Independent forecasts added up: each side of the interval by its squares (MOVER: Zou and Donner 2008, Statistics in
+ * Medicine 27, 1693-1702).
+ */
+export function addForecasts(forecasts: readonly Forecast[]): Forecast {
+  return {
+    costUsd: forecasts.reduce((total, one) => total + one.costUsd, 0),
+    belowUsd: Math.hypot(...forecasts.map((one) => one.belowUsd)),
+    aboveUsd: Math.hypot(...forecasts.map((one) => one.aboveUsd)),
   };
 }

@@ -1,7 +1,7 @@
 import type { CostSums, SavingsEvidenceRow } from '../store/queries/savings-evidence.ts';
 import { addCostSums } from '../store/queries/savings-evidence.ts';
 import { type CostBook, countOf, type ModelSums, movedOf } from './cost-book.ts';
-import { type Forecast, forecastCost, type TokenPrices } from './cost-forecast.ts';
+import { addForecasts, type Forecast, forecastCost, type TokenPrices } from './cost-forecast.ts';
 import { costOfOneModel, PRICED_MIN } from './savings-flagship.ts';
 
 /** What requests cost, against what they would have cost otherwise. Dollars, of the requests that could be compared. */
@@ -152,10 +152,9 @@ function compare(
   scaling: number,
 ): ComparedCost {
   const { pricedCount, costSumUsd } = addCostSums(requests.map(({ sums }) => sums));
-  const otherwiseCostUsd = forecasts.reduce((total, one) => total + one.costUsd, 0);
-  const halfWidthUsd = Math.hypot(...forecasts.map((one) => one.halfWidthUsd));
+  const { costUsd: otherwiseCostUsd, belowUsd, aboveUsd } = addForecasts(forecasts);
   const savingsUsd = otherwiseCostUsd - costSumUsd;
-  const interval = [savingsUsd - halfWidthUsd, savingsUsd + halfWidthUsd] as const;
+  const interval = [savingsUsd - belowUsd, savingsUsd + aboveUsd] as const;
   return {
     actualCostUsd: costSumUsd,
     otherwiseCostUsd,

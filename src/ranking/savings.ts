@@ -10,7 +10,7 @@ import {
   type SavingsScope,
 } from '../store/queries/savings-evidence.ts';
 import { CostBook, costOf, countOf, type ModelSums } from './cost-book.ts';
-import type { Forecast } from './cost-forecast.ts';
+import { addForecasts, type Forecast, NO_COST } from './cost-forecast.ts';
 import type { RankingsView } from './current-rankings.ts';
 import { chooseFlagship, costOfOneModel, type Flagship } from './savings-flagship.ts';
 import { type RealisedSavings, realisedSavings, requestsBy } from './savings-realised.ts';
@@ -169,7 +169,7 @@ export function computeSavings(
   const savingsUsd = actualUsd - optimalUsd;
   const sampleCount = sum((part) => part.requestCount);
   const scaling = MONTH_MS / (window.to.getTime() - window.from.getTime());
-  const interval = around(savingsUsd, Math.hypot(...perUseCase.map(halfWidthOf)));
+  const interval = joined(savingsUsd, perUseCase);
   const flagship = chooseFlagship(rows, book, frame.defaultModel);
   const isRouted = routedSince !== null && routedSince < window.to;
   const sinceMs = isRouted ? window.to.getTime() - routedSince.getTime() : 0;
@@ -245,7 +245,7 @@ function savingsOf(
     actualCostUsd,
     optimalCostUsd,
     savingsUsd,
-    interval: around(savingsUsd, forecast.halfWidthUsd),
+    interval: [savingsUsd - forecast.aboveUsd, savingsUsd + forecast.belowUsd],
     observedShare: shareOf(countOf(own), requestCount),
     evidenceCount: book.pricedCount(best.modelId, useCase),
     note: savingsUsd < 0 ? `${best.modelId} is better, and dearer than what is used now.` : view.note,
@@ -267,21 +267,20 @@ function againstFlagship(
   const { modelId, chosenAs } = flagship;
   const cost = costOfOneModel(modelId, book, requests);
   const all = [...requests.values()].flat();
-  const forecasts: readonly Forecast[] = [...cost.byUseCase.values(), cost.elsewhere];
-  const costUsd = forecasts.reduce((total, one) => total + one.costUsd, 0);
-  const costHalfUsd = Math.hypot(...forecasts.map((one) => one.halfWidthUsd));
+  const { costUsd, belowUsd, aboveUsd } = addForecasts([...cost.byUseCase.values(), cost.elsewhere]);
   // Where the flagship is the best model, both sides are the same estimate and its error cancels.
   const isSame = new Set(
     perUseCase.filter((part) => part.bestModelId === modelId).map((part) => part.useCase),
   );
-  const halfUsd = Math.hypot(
-    cost.elsewhere.halfWidthUsd,
-    ...[...cost.byUseCase].map(([useCase, one]) => (isSame.has(useCase) ? 0 : one.halfWidthUsd)),
-    ...perUseCase.map((part) => (isSame.has(part.useCase) ? 0 : halfWidthOf(part))),
-  );
+  const differing = [...cost.byUseCase].filter(([useCase]) => !isSame.has(useCase)).map(([, one]) => one);
+  const against = addForecasts([...differing, cost.elsewhere]);
   const savingsUsd = costUsd - perUseCase.reduce((total, part) => total + part.optimalCostUsd, 0);
   const savedNowUsd = costUsd - costOf(all);
-  const interval = around(savingsUsd, halfUsd);
+  const interval = joined(
+    savingsUsd,
+    perUseCase.filter((part) => !isSame.has(part.useCase)),
+    against,
+  );
   const why = chosenAs === 'default' ? 'the configured default model' : 'the dearest model in use';
   const elsewhere =
     cost.elsewhereCount === 0
@@ -291,11 +290,11 @@ function againstFlagship(
     modelId,
     chosenAs,
     costUsd,
-    costInterval: around(costUsd, costHalfUsd),
+    costInterval: [costUsd - belowUsd, costUsd + aboveUsd],
     savingsUsd,
     interval,
     savedNowUsd,
-    savedNowInterval: around(savedNowUsd, costHalfUsd),
+    savedNowInterval: [savedNowUsd - belowUsd, savedNowUsd + aboveUsd],
     monthlyUsd: savingsUsd * scaling,
     monthlyInterval: scaled(interval, scaling),
     observedShare: shareOf(cost.observedCount, countOf(all)),
@@ -308,8 +307,18 @@ function shareOf(count: number, all: number): number | null {
   return all === 0 ? null : count / all;
 }
 
-function around(value: number, halfWidth: number): readonly [low: number, high: number] {
-  return [value - halfWidth, value + halfWidth];
+/** The interval of savings over use cases, each side by its squares, and of what they are held against. */
+function joined(
+  savingsUsd: number,
+  parts: readonly UseCaseSavings[],
+  against: Forecast = NO_COST,
+): readonly [low: number, high: number] {
+  const below = parts.map((part) => part.savingsUsd - part.interval[0]);
+  const above = parts.map((part) => part.interval[1] - part.savingsUsd);
+  return [
+    savingsUsd - Math.hypot(against.belowUsd, ...below),
+    savingsUsd + Math.hypot(against.aboveUsd, ...above),
+  ];
 }
 
 function scaled(
@@ -317,10 +326,6 @@ function scaled(
   factor: number,
 ): readonly [low: number, high: number] {
   return [low * factor, high * factor];
-}
-
-function halfWidthOf({ interval: [low, high] }: UseCaseSavings): number {
-  return (high - low) / 2;
 }
 
 function messageOf(monthlyUsd: number, sampleCount: number, parts: readonly UseCaseSavings[]): string {

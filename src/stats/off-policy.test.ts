@@ -94,6 +94,26 @@ describe('estimateOffPolicy', () => {
     expect(made?.doublyRobust.interval[0]).toBeLessThan(0.97);
   });
 
+  it('makes much of a single failure, and not everything', () => {
+    const rows = Array.from({ length: 60 }, (_, at) => row({ reward: at === 0 ? 0 : 1, expected: 0.9 }, at));
+    const [low, high] = estimateOffPolicy(rows, 'share')?.snips.interval ?? [0, 0];
+    expect(low).toBeGreaterThan(0.88);
+    expect(low).toBeLessThan(0.93);
+    expect(high).toBe(1);
+  });
+
+  it('is as unsure as the few decisions that have most of the weight', () => {
+    const of = (heavy: number): readonly [number, number] => {
+      const rows = Array.from({ length: 600 }, (_, at) =>
+        row({ reward: at % 2, weight: at < 10 ? heavy : 1.1 }, at),
+      );
+      return estimateOffPolicy(rows, 'share')?.snips.interval ?? [0, 1];
+    };
+    const width = ([low, high]: readonly [number, number]): number => high - low;
+    expect(width(of(60))).toBeGreaterThan(0.3);
+    expect(width(of(1.1))).toBeLessThan(0.09);
+  });
+
   it('keeps amounts above zero and shares within 0 and 1', () => {
     const rows = [
       row({ reward: 0, weight: 9, expected: 0.5 }, 0),

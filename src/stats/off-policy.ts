@@ -81,7 +81,7 @@ export function weightFigures(weights: Float64Array): WeightFigures {
  * Doubly robust: mean of e + w (r - e). Dudik, Langford and Li 2011, Doubly Robust Policy Evaluation and Learning, (1):
  * right where either the propensities or what is expected is.
  *
- * Intervals are those of the delta method with sums per cluster (Liang and Zeger 1986), by Student's t: see {@link Spread}.
+ * Intervals are those of the delta method with sums per cluster (Liang and Zeger 1986), by Student's t: see {@link ClusterSpread.worth}.
  * Biased where the target's choice had no chance to be taken.
  *
  * @returns null where no decision has a weight; intervals are infinite where one cluster is nearly all that is known
@@ -104,8 +104,12 @@ export function estimateOffPolicy(
     expected + weight * (reward - expected) - robust;
 
   const matched = weightFigures(Float64Array.from(rows, ({ weight }) => weight)).effectiveCount;
-  const loggedSpread = spread.of(ofLogged);
-  const plain = spread.of(ofSnips);
+  const worth = spread.worth(({ weight }) => weight);
+  const loggedSpread = spread.of(
+    ofLogged,
+    spread.worth(() => 1),
+  );
+  const plain = spread.of(ofSnips, worth);
   const isShare = range === 'share';
   const widened = isShare ? withAdded(snips, plain, matched) : { middle: snips, ...plain };
   // What the matched decisions are too few to show is as unknown to the one estimator as to the other.
@@ -118,7 +122,7 @@ export function estimateOffPolicy(
     influence: (row: WeightedReward) => number,
   ): OffPolicyEstimate => {
     const difference = value - loggedMean;
-    const half = halfOf(more(spread.of((row) => influence(row) - ofLogged(row))));
+    const half = halfOf(more(spread.of((row) => influence(row) - ofLogged(row), worth)));
     return {
       ...bounded(value, own.middle, halfOf(own), range),
       difference,
@@ -131,7 +135,7 @@ export function estimateOffPolicy(
   return {
     logged: bounded(loggedMean, ownLogged.middle, halfOf(ownLogged), range),
     snips: estimate(snips, widened, ofSnips),
-    doublyRobust: estimate(robust, { middle: robust, ...more(spread.of(ofRobust)) }, ofRobust),
+    doublyRobust: estimate(robust, { middle: robust, ...more(spread.of(ofRobust, worth)) }, ofRobust),
   };
 }
 
@@ -164,28 +168,37 @@ class ClusterSpread {
   }
 
   /**
-   * Of the mean of `influence`, whose own mean is 0. Where few clusters make up most of the variance, these few are what
-   * is known of it: they are worth D = (sum S^2)^2 / sum S^4 of equal ones, the variance is that of D values (D / (D - 1))
-   * and t has D - 1 degrees of freedom (after Satterthwaite 1946, Biometrics Bulletin 2, 110-114).
+   * Clusters of equal weight that those of `weight` are worth: (sum W^2)^2 / sum W^4 of their sums. Where few of them have
+   * most of the weight, these few are all that is known of the variance (after Satterthwaite 1946, Biometrics Bulletin 2,
+   * 110-114, for values of equal variance).
    */
-  of(influence: (row: WeightedReward) => number): Spread {
-    const sums = new Float64Array(this.#clusterCount);
-    this.#rows.forEach((row, at) => {
-      const slot = this.#slotOf[at] as number;
-      sums[slot] = (sums[slot] as number) + influence(row);
-    });
+  worth(weight: (row: WeightedReward) => number): number {
     let [squares, fourths] = [0, 0];
-    for (const sum of sums) {
+    for (const sum of this.#sums(weight)) {
       squares += sum ** 2;
       fourths += sum ** 4;
     }
-    // Where nothing varies there is nothing to be worth anything.
-    const worth = fourths === 0 ? this.#clusterCount : squares ** 2 / fourths;
+    return fourths === 0 ? 0 : squares ** 2 / fourths;
+  }
+
+  /** Of the mean of `influence`, whose own mean is 0, by clusters that are worth so many. */
+  of(influence: (row: WeightedReward) => number, worth: number): Spread {
     if (!(worth >= WORTH_MIN)) return { variance: Number.POSITIVE_INFINITY, reach: 1 };
+    let squares = 0;
+    for (const sum of this.#sums(influence)) squares += sum ** 2;
     return {
       variance: ((worth / (worth - 1)) * squares) / this.#rows.length ** 2,
       reach: studentReach(COVERAGE, Math.min(DEGREES_MAX, worth - 1)),
     };
+  }
+
+  #sums(of: (row: WeightedReward) => number): Float64Array {
+    const sums = new Float64Array(this.#clusterCount);
+    this.#rows.forEach((row, at) => {
+      const slot = this.#slotOf[at] as number;
+      sums[slot] = (sums[slot] as number) + of(row);
+    });
+    return sums;
   }
 }
 

@@ -71,20 +71,24 @@ describe('readSavingsEvidence', () => {
   it('has the sums of each window, those of what was routed only of requests that asked for auto', async () => {
     const rows = await readSavingsEvidence(store.db, SCOPE);
     expect(rows.map(({ modelId }) => modelId)).toEqual(['ollama:mistral:7b', 'openai:gpt-4o']);
-    const after = (ms: number) => (record: Partial<UsageRecord>) => (record.startedAtMs ?? 0) >= ms;
+    const sinceThen = (ms: number) => (record: Partial<UsageRecord>) => (record.startedAtMs ?? 0) >= ms;
     for (const row of rows) {
-      expectSame(row.asked, expected(row.modelId, after(TO_MS - 2 * DAY_MS)));
-      expectSame(row.evidence, expected(row.modelId, after(TO_MS - 10 * DAY_MS)));
+      expectSame(row.asked, expected(row.modelId, sinceThen(TO_MS - 2 * DAY_MS)));
+      expectSame(row.evidence, expected(row.modelId, sinceThen(TO_MS - 10 * DAY_MS)));
       expectSame(
         row.before,
-        expected(row.modelId, (record) => after(SINCE_MS - 10 * DAY_MS)(record) && !after(SINCE_MS)(record)),
+        expected(
+          row.modelId,
+          (record) => sinceThen(SINCE_MS - 10 * DAY_MS)(record) && !sinceThen(SINCE_MS)(record),
+        ),
       );
       expectSame(
         row.routed,
         expected(
           row.modelId,
           (record) =>
-            after(SINCE_MS)(record) && (record.modelAsked === 'auto' || record.modelAsked === 'auto:cheap'),
+            sinceThen(SINCE_MS)(record) &&
+            (record.modelAsked === 'auto' || record.modelAsked === 'auto:cheap'),
         ),
       );
       expect(row.asked.pricedCount).toBeLessThan(row.asked.requestCount);
