@@ -28,6 +28,9 @@ const PROVIDER_REFRESH_MS = 30_000;
 /** How far several gateways together may overspend the budget of exploration: what each spends in this time. */
 const EXPLORED_MS = 60_000;
 
+/** Decisions that an evaluation looks at in a gateway: more would hold up streams for over a third of a second. */
+const EVALUATED_MAX = 20_000;
+
 /** The composition root: every part of a running gateway, started in order and closed in reverse. */
 export class App implements AsyncDisposable {
   readonly bench: Workbench;
@@ -157,7 +160,7 @@ export class App implements AsyncDisposable {
 
   /** What a policy would have come to on what is in the store. */
   evaluatePolicy(question: PolicyTask): ReturnType<typeof evaluateWith> {
-    return evaluateWith(this.bench, question);
+    return evaluateWith(this.bench, { ...question, decisionsMax: EVALUATED_MAX });
   }
 
   /** Ranks anew from all that was logged until now, and uses the result at once. */

@@ -181,13 +181,14 @@ export type PolicyTask = Omit<PolicyQuestion, 'window' | 'useCases'> &
 /** What a policy would have come to on the logged decisions of `auto`; the last 30 days when nothing is said. */
 export async function evaluateWith(
   { db, prices, policies, config, clock }: Workbench,
-  { policy, useCases, rankingVersion, ...asked }: PolicyTask,
+  { policy, useCases, rankingVersion, decisionsMax, ...asked }: PolicyTask,
 ): Promise<PolicyEvaluation> {
   return await evaluatePolicy(
     { db, prices, policies, defaultModel: config.defaultModel },
     {
       policy,
       rankingVersion,
+      decisionsMax,
       useCases: useCases === undefined ? undefined : parseUseCaseSettings(useCases),
       window: parseTimeframe(asked, clock(), '30 days'),
     },

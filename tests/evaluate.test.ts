@@ -17,7 +17,7 @@ beforeAll(async () => {
     providers: { p: models },
     config: {
       prices: { 'p:one': free, 'p:two': free },
-      // Half of the decisions are drawn, so that few are enough.
+      // Every decision is drawn, so that few are enough.
       exploration: { method: 'uniform', share: 1 },
     },
   });

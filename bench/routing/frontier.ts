@@ -3,7 +3,7 @@ import { classifiedText } from '../../src/core/prompt-text.ts';
 import type { Embedder } from '../../src/discovery/embedders/embedder.ts';
 import { openEmbedder } from '../../src/discovery/embedders/open-embedder.ts';
 import { costMeansOf, splitPrompts } from '../../src/evaluation/backtest.ts';
-import { bestFirst } from '../../src/evaluation/baselines.ts';
+import { baselines } from '../../src/evaluation/baselines.ts';
 import {
   banditOutcomes,
   evidenceOf,
@@ -34,6 +34,7 @@ const HELP = `npm run bench:frontier -- [--data FOLDER] [--seeds 1,2,3] [--sets 
 
 const TRAIN_SHARE = 0.7;
 const NEIGHBOUR_COUNTS = [10, 100] as const;
+const COMPARED: ReadonlySet<string> = new Set(['best-single', 'domain-oracle', 'oracle']);
 /** Outcomes per model and use case, on average, that bandit feedback is measured after where the set is large enough. */
 const CELL_OUTCOMES = 30;
 
@@ -97,7 +98,7 @@ async function measure(
   const early = set.isLarge ? earlyOutcomes(bandit, learnt, models.length) : bandit;
   const route = (seen: readonly SeenPrompt[]): Promise<Frontier> =>
     routeByProduct(set, seen, learnt, split.test);
-  const single = bestFirst(full, models)[0] ?? '';
+  const compared = baselines(set.matrix, full, split.test).filter(({ head }) => COMPARED.has(head.name));
   const dearestUsd = Math.max(0, ...pricesOf(costMeansOf(full)).costMeansUsd.values());
   const prices = set.hasCosts
     ? [0, ...Array.from({ length: 20 }, (_, at) => (0.005 / dearestUsd) * 1.5 ** at)]
@@ -114,9 +115,10 @@ async function measure(
       `nearest ${count}`,
       neighbourFrontier(train, test, models, count, prices),
     ]),
-    ['best single', [test.prompts.map(() => single)]],
-    ['domain oracle', [domainOracle(full, models, test.prompts)]],
-    ['oracle', [test.prompts.map(oracle)]],
+    ...compared.map(({ head, models: chosen }): [string, Frontier] => [
+      head.name,
+      [chosen.map((model) => model ?? '')],
+    ]),
   ];
   return {
     set: set.name,
@@ -158,32 +160,6 @@ function earlyOutcomes(
   modelCount: number,
 ): readonly SeenPrompt[] {
   return seen.slice(0, CELL_OUTCOMES * modelCount * new Set(labels.values()).size);
-}
-
-/** The best model of each domain on the training prompts. */
-function domainOracle(
-  seen: readonly SeenPrompt[],
-  models: readonly string[],
-  test: readonly OutcomePrompt[],
-): string[] {
-  const overall = bestFirst(seen, models);
-  const best = new Map(
-    [...new Set(test.map(({ domain }) => domain))].map((domain) => [
-      domain,
-      bestFirst(
-        seen.filter(({ prompt }) => prompt.domain === domain),
-        overall,
-      )[0],
-    ]),
-  );
-  return test.map(({ domain }) => best.get(domain) ?? overall[0] ?? '');
-}
-
-function oracle({ outcomes }: OutcomePrompt): string {
-  const sorted = [...outcomes].sort(
-    ([, one], [, other]) => other.score - one.score || (one.costUsd ?? 0) - (other.costUsd ?? 0),
-  );
-  return sorted[0]?.[0] ?? '';
 }
 
 function pointOf(

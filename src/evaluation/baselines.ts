@@ -80,7 +80,7 @@ export function baselines(
 }
 
 /** Models by their mean score, those that answered few of the prompts last; of equals the cheaper one first. */
-export function bestFirst(seen: readonly SeenPrompt[], models: readonly string[]): string[] {
+function bestFirst(seen: readonly SeenPrompt[], models: readonly string[]): string[] {
   const sums = new Map(models.map((model) => [model, { count: 0, score: 0, pricedCount: 0, costUsd: 0 }]));
   for (const { seen: outcomes } of seen) {
     for (const [model, { score, costUsd }] of outcomes) {

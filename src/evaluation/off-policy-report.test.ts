@@ -83,6 +83,7 @@ describe('evaluatePolicy', () => {
     });
     expect(before.rewards.costUsd.doublyRobust?.value).toBeCloseTo(0.001);
     expect(before.rewards.costUsd.logged?.value).toBeCloseTo(0.0162, 2);
+    await expect(ask({ policy: 'nobody' })).rejects.toMatchObject({ code: 'unknown_model' });
     const ranker = new ModelRanker({ db: store.db, clock: () => START_MS + 3_600_000 });
     const { version } = await ranker.refreshAll();
     const after = await ask({ policy: 'auto:cheap' });
@@ -114,7 +115,11 @@ describe('evaluatePolicy', () => {
     const none = await ask({});
     expect(none.refusal).toContain('--timeframe');
     await expect(ask({ policy: 'auto:nice' })).rejects.toMatchObject({ code: 'bad_request' });
-    await expect(ask({ policy: 'nobody' })).rejects.toMatchObject({ code: 'unknown_model' });
+    expect(await ask({ policy: 'p:cheap' })).toMatchObject({
+      policy: 'p:cheap',
+      decisionCount: 0,
+      choices: [],
+    });
     await expect(ask({ rankingVersion: 'v0' })).rejects.toMatchObject({ code: 'not_found' });
   });
 });

@@ -1,6 +1,8 @@
 import type { CostSums, SavingsEvidenceRow } from '../store/queries/savings-evidence.ts';
 import { addCostSums } from '../store/queries/savings-evidence.ts';
 import {
+  type AnswerSpread,
+  answerSpreadOf,
   type Forecast,
   forecastCost,
   type MovedRequests,
@@ -73,7 +75,20 @@ export class CostBook {
   forecast(modelId: string, useCase: string | null, moved: readonly ModelSums[]): Forecast | null {
     const own = useCase === null ? this.everywhere(modelId) : this.#byModel.get(modelId)?.get(useCase);
     if (own === null || own === undefined) return null;
-    return forecastCost(own, movedOf(this.inVocabularyOf(modelId, moved)), this.pricesOf(modelId));
+    return forecastCost(
+      own,
+      movedOf(this.inVocabularyOf(modelId, moved)),
+      this.pricesOf(modelId),
+      this.#spreadsBeside(modelId, useCase),
+    );
+  }
+
+  #spreadsBeside(modelId: string, useCase: string | null): AnswerSpread[] {
+    return [...this.#byModel].flatMap(([other, ofModel]) => {
+      const sums = useCase === null ? this.everywhere(other) : ofModel.get(useCase);
+      if (other === modelId || sums === null || sums === undefined) return [];
+      return answerSpreadOf(sums, this.pricesOf(other)) ?? [];
+    });
   }
 
   /**

@@ -35,6 +35,8 @@ const DETERMINANT_MIN = 1e-6;
 const FITTED_MIN = 10;
 /** Tokens must be known of so many of the priced requests before their lengths say anything of the others. */
 const KNOWN_SHARE_MIN = 0.5;
+/** Requests that the others' spread is worth. Small: runaway answers that were not seen yet are forgotten; large: all models are as unsteady as the least. */
+const SPREAD_WORTH = 50;
 /** Of the squares: what is left by rounding when all values are one. */
 const ROUNDING = 1e-9;
 
@@ -62,21 +64,72 @@ export function tokenPricesOf(sums: CostSums): TokenPrices | null {
  * regressed on ln(1 + prompt tokens) (slope from the sample: 7.3), the slope drawn towards 0 by its own uncertainty, b (1 - se^2 /
  * b^2) and never beyond (positive part; James and Stein 1961), so that a chance slope does not carry far. The interval
  * holds what these very requests would cost: it has the errors of mean and slope and the spread of single requests
- * (Student's t; requests taken as independent and of equal spread).
+ * (Student's t; requests taken as independent and of equal spread). The spread is at least what that of the other models
+ * makes plausible: an answer that runs away is rarer than a hundred requests, and dearer than all of them.
  *
+ * @param spreads  of the answers of the other models there
  * @returns null where nothing is known of the model's costs
  */
 export function forecastCost(
   own: CostSums,
   moved: MovedRequests,
   prices: TokenPrices | null,
+  spreads: readonly AnswerSpread[] = [],
 ): Forecast | null {
   if (own.pricedCount === 0) return null;
   const { count, means } = moved;
   if (count === 0) return NO_COST;
-  const isFitted = own.knownCount >= Math.max(FITTED_MIN, KNOWN_SHARE_MIN * own.pricedCount);
-  if (means === null || !isFitted) return forecastByMean(own, count);
+  const isFitted = own.knownCount >= KNOWN_SHARE_MIN * own.pricedCount;
+  const fit = fitAnswers(own, prices);
+  if (means === null || fit === null || !isFitted) return forecastByMean(own, count);
+  const { n, promptUsd, answerMean, logMean, slope } = fit;
+  const away = means.logPromptTokens - logMean;
+  const meanUsd = own.c / n + promptUsd * (means.promptTokens - own.x / n) + slope.value * away;
+  // Longer answers vary more, about in proportion.
+  const growth = answerMean <= 0 ? 1 : Math.max(1, 1 + (slope.value * away) / answerMean);
+  const variance =
+    growth ** 2 *
+      (plausibleVariance(fit, spreads) * (count + (count * count) / n) +
+        slope.variance * (count * away) ** 2) +
+    (count * moved.tokenError * (promptUsd * means.promptTokens + slope.value)) ** 2;
+  return forecastOf(count * Math.max(0, meanUsd), studentReach(COVERAGE, n - 2) * Math.sqrt(variance));
+}
+
+/** How single answers' costs spread about what their prompts explain: variance over the mean squared, of so many. */
+export interface AnswerSpread {
+  readonly relativeVariance: number;
+  readonly count: number;
+}
+
+/** null where too little is known, or answers cost nothing. */
+export function answerSpreadOf(own: CostSums, prices: TokenPrices | null): AnswerSpread | null {
+  const fit = fitAnswers(own, prices);
+  if (fit === null || fit.answerMean <= 0) return null;
+  return { relativeVariance: fit.slope.restVariance / fit.answerMean ** 2, count: fit.n };
+}
+
+/** The model's own variance, drawn towards that of the others where theirs is greater. */
+function plausibleVariance({ n, answerMean, slope }: Fit, spreads: readonly AnswerSpread[]): number {
+  const count = spreads.reduce((total, one) => total + one.count, 0);
+  if (count === 0) return slope.restVariance;
+  const relative = spreads.reduce((total, one) => total + one.count * one.relativeVariance, 0) / count;
+  const weight = Math.min(SPREAD_WORTH, count);
+  const drawn = (n * slope.restVariance + weight * relative * answerMean ** 2) / (n + weight);
+  return Math.max(slope.restVariance, drawn);
+}
+
+interface Fit {
+  readonly n: number;
+  readonly promptUsd: number;
+  readonly answerMean: number;
+  readonly logMean: number;
+  readonly slope: { readonly value: number; readonly variance: number; readonly restVariance: number };
+}
+
+/** What answers cost, and how that goes with their prompts; null for fewer requests than that takes. */
+function fitAnswers(own: CostSums, prices: TokenPrices | null): Fit | null {
   const n = own.knownCount;
+  if (n < FITTED_MIN) return null;
   const promptUsd = prices?.promptUsd ?? 0;
   const answerMean = (own.c - promptUsd * own.x) / n;
   const logMean = own.l / n;
@@ -89,15 +142,7 @@ export function forecastCost(
     answerSpread: answerSpread > ROUNDING * squares ? answerSpread : 0,
     n,
   });
-  const away = means.logPromptTokens - logMean;
-  const meanUsd = own.c / n + promptUsd * (means.promptTokens - own.x / n) + slope.value * away;
-  // Longer answers vary more, about in proportion.
-  const growth = answerMean <= 0 ? 1 : Math.max(1, 1 + (slope.value * away) / answerMean);
-  const variance =
-    growth ** 2 *
-      (slope.restVariance * (count + (count * count) / n) + slope.variance * (count * away) ** 2) +
-    (count * moved.tokenError * (promptUsd * means.promptTokens + slope.value)) ** 2;
-  return forecastOf(count * Math.max(0, meanUsd), studentReach(COVERAGE, n - 2) * Math.sqrt(variance));
+  return { n, promptUsd, answerMean, logMean, slope };
 }
 
 /** The slope of answers' costs on logarithms, drawn towards 0, from sums of squares and products about the means. */
@@ -106,7 +151,7 @@ function slopeOf(about: {
   readonly logSpread: number;
   readonly answerSpread: number;
   readonly n: number;
-}): { readonly value: number; readonly variance: number; readonly restVariance: number } {
+}): Fit['slope'] {
   const { together, logSpread, answerSpread, n } = about;
   if (logSpread === 0) return { value: 0, variance: 0, restVariance: answerSpread / (n - 1) };
   const fitted = together / logSpread;

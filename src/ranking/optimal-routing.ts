@@ -17,6 +17,8 @@ export interface OptimalRoute {
   readonly optimalCostUsd: number;
   readonly savingsUsd: number;
   readonly savingsInterval: readonly [number, number];
+  /** Share of these requests whose optimal cost is observed and not extrapolated; null without requests. */
+  readonly observedShare: number | null;
   readonly note: string | null;
 }
 
@@ -48,6 +50,7 @@ export function toOptimalRouting(
       optimalCostUsd: part?.optimalCostUsd ?? 0,
       savingsUsd: part?.savingsUsd ?? 0,
       savingsInterval: part?.interval ?? [0, 0],
+      observedShare: part?.observedShare ?? null,
       note: answer?.note ?? part?.note ?? null,
     };
   });

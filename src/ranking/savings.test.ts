@@ -245,6 +245,21 @@ describe('re-pricing by the lengths of prompts', () => {
     );
   });
 
+  it('reckons with answers that run away where those of other models do', () => {
+    const width = (moved: readonly Priced[]): number => {
+      const rows = [
+        row('chat', 'openai:gpt-4', tokenSums(moved, 10)),
+        row('chat', 'openai:gpt-mini', tokenSums(requests(200, 1_000))),
+      ];
+      const { interval } = savings(rows, CHAT);
+      return interval[1] - interval[0];
+    };
+    const wild = requests(500, 1_000).map((one, at) =>
+      at % 100 === 7 ? { ...one, completionTokens: 20_000 } : one,
+    );
+    expect(width(wild)).toBeGreaterThan(3 * width(requests(500, 1_000)));
+  });
+
   it('holds what the best model would have cost in 95 % of the cases', () => {
     const random = createRandom(7);
     const draw = (count: number, promptTokens: number): Priced[] =>

@@ -16,6 +16,8 @@ export interface Arm {
   readonly hasEnoughEvidence: boolean;
   /** Dollars that a request to it is expected to cost; null: unknown, so it is never explored. */
   readonly costUsd: number | null;
+  /** A warning withholds it from `auto`: it is asked now and then, so that it can show that it was mended. */
+  readonly isWithheld?: boolean;
   /** Why it is left out, in words; null when it may be explored. */
   readonly barredBecause: string | null;
 }
@@ -58,6 +60,7 @@ export function armsOf(plan: Plan, registry: Pick<ModelRegistry, 'typicalCostUsd
       sampleCount: own?.success.sampleCount ?? 0,
       hasEnoughEvidence: own?.hasEnoughEvidence ?? false,
       costUsd,
+      isWithheld: row !== null && isWithheld(row),
       barredBecause: barOf({ row, notWorse, costUsd, policy }),
     };
   });
@@ -73,8 +76,7 @@ function barOf({
   readonly policy: Policy;
 }): string | null {
   if (costUsd === null) return 'no price known';
-  const withholding = row?.warnings.find(({ isWithholding }) => isWithholding);
-  if (withholding !== undefined) return `withheld: ${withholding.message}`;
+  if (row !== null && isWithheld(row)) return null;
   if (notWorse >= Math.min(KNOWN_WORSE_MAX, 1 - policy.certainty)) return null;
   return `known to be worse: ${row?.notCandidateReason ?? 'by its record'}`;
 }
@@ -105,10 +107,7 @@ interface Guard {
  * of greatest success and quality.
  */
 function guardOf(rows: readonly RankedModel[], policy: Policy): Guard {
-  const proven = rows.filter(
-    (row) =>
-      row.hasEnoughEvidence && row.cost !== null && !row.warnings.some(({ isWithholding }) => isWithholding),
-  );
+  const proven = rows.filter((row) => row.hasEnoughEvidence && row.cost !== null && !isWithheld(row));
   const success = greatest(proven, (row) => row.success.value);
   const quality = greatest(proven, (row) => row.quality.value);
   if (success === null || quality === null) return { hasReferences: false, notWorse: () => 1 };
@@ -125,6 +124,10 @@ function guardOf(rows: readonly RankedModel[], policy: Policy): Guard {
     return probability;
   };
   return { hasReferences: true, notWorse };
+}
+
+function isWithheld({ warnings }: RankedModel): boolean {
+  return warnings.some(({ isWithholding }) => isWithholding);
 }
 
 function byModel(rows: readonly RankedModel[]): ReadonlyMap<string, RankedModel> {

@@ -30,6 +30,8 @@ export interface Chances {
   readonly probabilities: readonly number[];
   /** On trial: newcomers with a share of their own. */
   readonly trialIds: readonly string[];
+  /** Withheld, and asked now and then all the same. */
+  readonly withheldIds: readonly string[];
   /** Points of the score that a better choice than the first could be expected to gain. */
   readonly gainPoints: number;
   /** Probability 0..1 that the first is the best; null where the method does not ask. */
@@ -45,6 +47,8 @@ export interface Chances {
 const TRIALS_MAX = 3;
 /** Part of the share that newcomers have for themselves while there are any. */
 const TRIAL_PART = 0.5;
+/** Part of the share that goes to withheld models. Larger, and people are sent to what is known to cheat. */
+const WITHHELD_PART = 0.05;
 /** What the arms beyond this have in common is that nobody would miss them; each costs time to weigh. */
 const ARMS_MAX = 12;
 /** Points of the score: a difference that nobody notices is not worth a request. */
@@ -64,24 +68,31 @@ export function chancesOf(task: ChanceTask): Chances {
     return {
       probabilities,
       trialIds: [],
+      withheldIds: [],
       gainPoints: gainOf(arms),
       probabilityFirst: null,
       settledBecause: null,
     };
   }
-  const trials = trialsOf(arms, task.newModelRequests);
-  const weighed = weighedArms(arms, trials);
+  const withheld = arms.slice(1).filter(({ isWithheld }) => isWithheld === true);
+  const open = arms.filter((arm) => !withheld.includes(arm));
+  const trials = trialsOf(open, task.newModelRequests);
+  const weighed = weighedArms(open, trials);
   const gainPoints = gainOf(weighed);
-  const trialShare = trials.length === 0 ? 0 : share * TRIAL_PART;
+  const reserved = [
+    { group: trials, share: trials.length === 0 ? 0 : share * TRIAL_PART },
+    { group: withheld, share: withheld.length === 0 ? 0 : share * WITHHELD_PART },
+  ];
+  const reservedShare = reserved.reduce((sum, one) => sum + one.share, 0);
   const learnt = learn(weighed, { ...task, gainPoints });
-  // Of what is no trial, so much may go elsewhere that both together stay within the share.
-  const room = trialShare < 1 ? (share - trialShare) / (1 - trialShare) : 0;
-  const scale = (1 - trialShare) * capOf(learnt.probabilities, room);
+  // Of what is not reserved, so much may go elsewhere that all together stays within the share.
+  const scale =
+    (1 - reservedShare) * capOf(learnt.probabilities, (share - reservedShare) / (1 - reservedShare));
   const chances = new Map(
     weighed.map(({ modelId }, at) => [modelId, scale * (learnt.probabilities[at] ?? 0)]),
   );
-  for (const { modelId } of trials) {
-    chances.set(modelId, (chances.get(modelId) ?? 0) + trialShare / trials.length);
+  for (const { group, share: own } of reserved) {
+    for (const { modelId } of group) chances.set(modelId, (chances.get(modelId) ?? 0) + own / group.length);
   }
   chances.delete(first.modelId);
   const others = [...chances.values()].reduce((sum, chance) => sum + chance, 0);
@@ -89,6 +100,7 @@ export function chancesOf(task: ChanceTask): Chances {
   return {
     probabilities,
     trialIds: trials.map(({ modelId }) => modelId),
+    withheldIds: withheld.map(({ modelId }) => modelId),
     gainPoints,
     probabilityFirst: learnt.probabilityFirst,
     settledBecause: learnt.settledBecause,

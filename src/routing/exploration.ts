@@ -284,7 +284,9 @@ export class Exploration {
       const extraUsd = extras[at] ?? 0;
       const how = chances.trialIds.includes(modelId)
         ? `new here, ${Math.floor(sampleCount)} of ${newModelRequests} requests of its trial`
-        : method;
+        : chances.withheldIds.includes(modelId)
+          ? 'withheld, asked now and then to show whether it was mended'
+          : method;
       const often = `${(100 * probability).toFixed(1)} % of such requests`;
       return {
         modelId,
@@ -313,7 +315,7 @@ export class Exploration {
 
 function isNear(one: Arm, other: Arm, newModelRequests: number): boolean {
   const isNew = (arm: Arm): boolean => arm.sampleCount < newModelRequests;
-  if (isNew(one) !== isNew(other)) return false;
+  if (isNew(one) !== isNew(other) || one.isWithheld !== other.isWithheld) return false;
   if (isNew(one) && Math.abs(one.sampleCount - other.sampleCount) >= SAMPLES_STEP) return false;
   if (isNew(one) && (one.sampleCount === 0) !== (other.sampleCount === 0)) return false;
   return (

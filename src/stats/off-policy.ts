@@ -51,6 +51,8 @@ const COVERAGE = 0.95;
 const ADDED_COUNT = 4;
 /** With fewer clusters than this a variance says nothing, and the interval is all that there can be. */
 const WORTH_MIN = 2;
+/** One outlier among hundreds makes an interval wide; below this it would make it all there is. */
+const WORTH_OF_AMOUNT_MIN = 5;
 /** Beyond, the third digit of t stands still. */
 const DEGREES_MAX = 10_000;
 
@@ -102,15 +104,19 @@ export function estimateOffPolicy(
   const ofSnips = ({ weight, reward }: WeightedReward): number => scale * weight * (reward - snips);
   const ofRobust = ({ expected, weight, reward }: WeightedReward): number =>
     expected + weight * (reward - expected) - robust;
-
   const matched = weightFigures(Float64Array.from(rows, ({ weight }) => weight)).effectiveCount;
   const worth = spread.worth(({ weight }) => weight);
-  const loggedSpread = spread.of(
+  const isShare = range === 'share';
+  // A share's variance goes with its mean; that of an amount may hang on few dear or slow requests.
+  const spreadOf = (influence: (row: WeightedReward) => number, most = worth): Spread => {
+    if (isShare) return spread.of(influence, most);
+    return spread.of(influence, Math.min(most, Math.max(WORTH_OF_AMOUNT_MIN, spread.worth(influence))));
+  };
+  const loggedSpread = spreadOf(
     ofLogged,
     spread.worth(() => 1),
   );
-  const plain = spread.of(ofSnips, worth);
-  const isShare = range === 'share';
+  const plain = spreadOf(ofSnips);
   const widened = isShare ? withAdded(snips, plain, matched) : { middle: snips, ...plain };
   // What the matched decisions are too few to show is as unknown to the one estimator as to the other.
   const isKnown = Number.isFinite(plain.variance);
@@ -122,7 +128,7 @@ export function estimateOffPolicy(
     influence: (row: WeightedReward) => number,
   ): OffPolicyEstimate => {
     const difference = value - loggedMean;
-    const half = halfOf(more(spread.of((row) => influence(row) - ofLogged(row), worth)));
+    const half = halfOf(more(spreadOf((row) => influence(row) - ofLogged(row))));
     return {
       ...bounded(value, own.middle, halfOf(own), range),
       difference,
@@ -135,7 +141,7 @@ export function estimateOffPolicy(
   return {
     logged: bounded(loggedMean, ownLogged.middle, halfOf(ownLogged), range),
     snips: estimate(snips, widened, ofSnips),
-    doublyRobust: estimate(robust, { middle: robust, ...more(spread.of(ofRobust, worth)) }, ofRobust),
+    doublyRobust: estimate(robust, { middle: robust, ...more(spreadOf(ofRobust)) }, ofRobust),
   };
 }
 

@@ -134,6 +134,17 @@ describe('readLoggedDecisions', () => {
     expect(groups.map(({ useCase }) => useCase)).toEqual(['opening_hours', 'refunds']);
   });
 
+  it('reads a part of what is too much, the same part each time', async () => {
+    const rows = await store.insertRequests(Array.from({ length: 40 }, (_, at) => row(at)));
+    for (const one of rows) await decide(one);
+    const first = await readLoggedDecisions(store.db, SCOPE, 10);
+    expect(first).toMatchObject({ autoCount: 40, sliceCount: 4 });
+    expect(first.groups[0]?.decisions.length).toBeGreaterThan(1);
+    expect(first.groups[0]?.decisions.length).toBeLessThan(30);
+    const second = await readLoggedDecisions(store.db, SCOPE, 10);
+    expect(second.groups[0]?.decisions).toHaveLength(first.groups[0]?.decisions.length ?? 0);
+  });
+
   it('finds models beyond the first ten in the rows of the decision', async () => {
     const modelIds = Array.from({ length: 10 }, (_, at) => `p:m${at}`);
     const rows = await store.insertRequests([row(1), row(2)]);

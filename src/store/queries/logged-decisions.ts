@@ -41,8 +41,8 @@ export interface LoggedDecisions {
   readonly sliceCount: number;
 }
 
-/** Decisions read at most. More narrow no interval that anybody reads, and are held in memory of a gateway. */
-const DECISIONS_MAX = 100_000;
+/** Decisions read at most: some hundred megabytes and seconds. More narrow no interval that anybody reads. */
+const DECISIONS_MAX = 200_000;
 /** Names that a decision logs in the order of fallback, the chosen model among them. */
 const LISTED_MAX = 10;
 
@@ -134,12 +134,16 @@ type StoredGroup = Omit<DecisionGroup, 'decisions'> & {
  * A decision logs the first ten models in the order of fallback. Up to ten models these are all that could have been
  * chosen; with more, every model with a row of its own is taken for one, also where the request needed what it lacks.
  */
-export async function readLoggedDecisions(db: Database, scope: EvidenceScope): Promise<LoggedDecisions> {
+export async function readLoggedDecisions(
+  db: Database,
+  scope: EvidenceScope,
+  decisionsMax: number = DECISIONS_MAX,
+): Promise<LoggedDecisions> {
   const window = { from: storedMoment(scope.from.getTime()), to: storedMoment(scope.to.getTime()) };
   const [counts] = await db.query<{ autoCount: unknown; otherCount: unknown }>(COUNT, window);
   const autoCount = Number(counts?.autoCount ?? 0);
   const otherCount = Number(counts?.otherCount ?? 0);
-  const sliceCount = Math.max(1, Math.ceil(autoCount / DECISIONS_MAX));
+  const sliceCount = Math.max(1, Math.ceil(autoCount / decisionsMax));
   const rows = await db.query<StoredGroup>(DECISIONS, {
     ...window,
     run: scope.runId,
