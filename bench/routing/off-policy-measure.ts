@@ -30,12 +30,9 @@ export interface Tried {
   readonly reward: RewardName;
   readonly estimator: EstimatorName;
   readonly truth: number;
-  /** The logging policy's own value. */
-  readonly loggedTruth: number;
   readonly value: number;
   /** null: the estimator has none. */
   readonly interval: readonly [number, number] | null;
-  readonly differenceInterval: readonly [number, number] | null;
   readonly isRefused: boolean;
   readonly effectiveCount: number;
   readonly uncoveredShare: number;
@@ -140,14 +137,13 @@ class SetBench {
           target,
           reward,
           truth: this.#truth(policy, reward),
-          loggedTruth: this.#loggedTruth(log, reward),
           isRefused: refusal !== null,
           effectiveCount: overlap.effectiveCount,
           uncoveredShare: overlap.uncoveredShare,
           weightMean: overlap.weightMean,
           weightMeanError: overlap.weightMeanError,
         };
-        const none = { interval: null, differenceInterval: null };
+        const none = { interval: null };
         const made: Tried[] = [
           { ...head, estimator: 'direct', value: directValue(log, models, policy, expect, reward), ...none },
         ];
@@ -181,10 +177,6 @@ class SetBench {
       chosen.set(domain, modelId);
       return rewardOf(prompt, modelId, reward);
     });
-  }
-
-  #loggedTruth(log: readonly DrawnDecision[], reward: RewardName): number {
-    return meanOf(log, ({ prompt, modelId }) => rewardOf(prompt, modelId, reward));
   }
 }
 

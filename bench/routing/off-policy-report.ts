@@ -9,7 +9,6 @@ interface Figures {
   readonly rootMeanSquare: number;
   readonly coverage: number | null;
   readonly width: number | null;
-  readonly differenceCoverage: number | null;
 }
 
 const ESTIMATORS: readonly EstimatorName[] = ['snips', 'doublyRobust', 'direct', 'logged'];
@@ -146,12 +145,11 @@ function figuresOf(rows: readonly Tried[]): Figures {
         : meanOf(
             withInterval.map((one) => ((one.interval?.[1] ?? 0) - (one.interval?.[0] ?? 0)) / scale(one)),
           ),
-    differenceCoverage: null,
   };
 }
 
 function tableOf(title: string, rows: readonly object[]): string {
-  const columns = Object.keys(rows[0] ?? {}).filter((column) => column !== 'differenceCoverage');
+  const columns = Object.keys(rows[0] ?? {});
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
     `## ${title}`,

@@ -74,9 +74,8 @@ export interface OverlapLimits {
 }
 
 /**
- * Matched decisions that a target must be worth. With fewer, intervals of a share are wider than 0.28 and, as measured
- * (bench/routing/off-policy.ts), those of cost and latency miss the truth too often; many more, and a policy that differs from
- * the one in use could not be looked at within weeks.
+ * Matched decisions that a target must be worth. With fewer, the interval of a share is wider than 0.28, and no decision
+ * can rest on it; many more, and a policy that differs from the one in use could not be looked at within weeks.
  */
 const EFFECTIVE_MIN = 50;
 /**
