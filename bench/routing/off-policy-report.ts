@@ -94,14 +94,15 @@ export function offPolicySections(
 
 /** How often it is refused, and what the refused estimates would have been worth. */
 function refusalRows(tried: readonly Tried[], counts: readonly number[]): object[] {
-  const own = tried.filter(
-    ({ reward, estimator, target }) =>
-      reward === 'quality' && estimator === 'doublyRobust' && target !== 'learnt here',
-  );
+  const all = tried.filter(({ reward, target }) => reward === 'quality' && target !== 'learnt here');
+  const own = all.filter(({ estimator }) => estimator === 'doublyRobust');
+  // Where nothing was matched there is no estimate at all; the direct model always has one.
+  const asked = all.filter(({ estimator }) => estimator === 'direct');
   return (['uniform 0.1', 'thompson 0.1', 'repeats', 'none', 'wrong'] as const).flatMap((logging) =>
     counts.flatMap((count) => {
       const here = own.filter((one) => one.logging === logging && one.count === count);
-      if (here.length === 0) return [];
+      const tries = asked.filter((one) => one.logging === logging && one.count === count);
+      if (tries.length === 0) return [];
       const refused = here.filter(({ isRefused }) => isRefused);
       const figures = (rows: readonly Tried[]): object => {
         const { rootMeanSquare, coverage } = figuresOf(rows);
@@ -114,8 +115,8 @@ function refusalRows(tried: readonly Tried[], counts: readonly number[]): object
       return {
         logging,
         count,
-        tried: here.length,
-        refused: refused.length / here.length,
+        tried: tries.length,
+        refused: tries.filter(({ isRefused }) => isRefused).length / tries.length,
         'error if refused': let1?.rootMeanSquare ?? null,
         'coverage if refused': let1?.coverage ?? null,
         'error if not': let2?.rootMeanSquare ?? null,
