@@ -48,19 +48,19 @@ export function trainClassifier(
   const useCases = [...new Set(examples.map(({ useCase }) => useCase))].sort();
   const order = Array.from(examples, (_, at) => at);
   random.shuffle(order);
-  const fit = (chosen: readonly number[]): LinearClassifier =>
+  const teach = (chosen: readonly number[]): LinearClassifier =>
     fitWeights(chosen, examples, useCases, { random, epochCount, onEpoch });
   const heldOut: number[] = [];
   const logitRows: Float64Array[] = [];
   let judged: LinearClassifier | null = null;
   for (const part of heldOutParts(order)) {
-    judged = fit(order.filter((at) => !part.has(at)));
+    judged = teach(order.filter((at) => !part.has(at)));
     for (const at of part) {
       heldOut.push(at);
       logitRows.push(judged.logits(examples[at]?.text ?? ''));
     }
   }
-  if (judged === null) return { classifier: fit(order), accuracy: null, heldOutCount: 0 };
+  if (judged === null) return { classifier: teach(order), accuracy: null, heldOutCount: 0 };
   const labels = heldOut.map((at) => useCases.indexOf(examples[at]?.useCase ?? ''));
   const temperature = fitTemperature(logitRows, labels);
   const sureness: number[] = [];
@@ -73,7 +73,7 @@ export function trainClassifier(
     CONFIDENCE_MIN_MAX,
     sureness[Math.floor(sureness.length * REJECTED_SHARE)] ?? 0,
   );
-  const final = examples.length > REFITTED_MAX ? judged : fit(order);
+  const final = examples.length > REFITTED_MAX ? judged : teach(order);
   return {
     classifier: final.withCalibration({ temperature, confidenceMin }),
     accuracy: sureness.length / heldOut.length,
