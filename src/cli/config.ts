@@ -30,7 +30,7 @@ export function addConfig(program: Command, context: CommandContext): void {
             ({ id, kind, baseUrl }) =>
               `  provider ${id} (${kind}) at ${baseUrl}, key ${keys.includes(id) ? 'set' : 'not set'}`,
           ),
-          `  auto: explores ${config.exploration.share * 100} %, default model ${config.defaultModel ?? 'by priors'}`,
+          `  auto: explores at most ${config.exploration.share * 100} %, default model ${config.defaultModel ?? 'by priors'}`,
         ].join('\n');
       });
     });
