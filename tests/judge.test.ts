@@ -130,7 +130,7 @@ describe('judging on schedule', () => {
     await scheduled.chat('p:good', 'When does the museum open?');
     const status = await until('a judgement', async () => {
       const found = judgeAnswer.parse((await scheduled.ask('/api/judge')).json);
-      return found.today.judgementCount > 0 ? found : null;
+      return found.scores.length > 0 ? found : null;
     });
     expect(status.scores).toMatchObject([{ modelId: 'p:good', scoredCount: 1, scoreMean: 4 }]);
   });
