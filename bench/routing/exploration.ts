@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type CatalogModel, ModelCatalog } from '../../src/core/model-catalog.ts';
+import { ModelCatalog, plainModel } from '../../src/core/model-catalog.ts';
 import { PolicyBook } from '../../src/core/policy.ts';
 import { evidenceOf, hashOf, type SeenPrompt, snapshotOf } from '../../src/evaluation/learn-outcomes.ts';
 import type { OutcomePrompt } from '../../src/evaluation/outcome-file.ts';
@@ -68,7 +68,7 @@ async function follow({ prompts, models, means, newcomer, exploration, seed }: R
   const snapshot = (at: number) =>
     snapshotOf(learnt, evidenceOf(seen, presentAt(at), learnt, free), POLICIES);
   const snapshots = new SnapshotHolder(snapshot(0));
-  let catalog = new ModelCatalog(presentAt(0).map(catalogModel));
+  let catalog = new ModelCatalog(presentAt(0).map((modelId) => plainModel(modelId)));
   const registry = {
     get catalog() {
       return catalog;
@@ -89,7 +89,8 @@ async function follow({ prompts, models, means, newcomer, exploration, seed }: R
   let [regret, last, exploredCount] = [0, 0, 0];
   let joinedAfter: number | null = null;
   for (const [at, prompt] of prompts.entries()) {
-    if (newcomer !== null && at === joinAt) catalog = new ModelCatalog(presentAt(at).map(catalogModel));
+    if (newcomer !== null && at === joinAt)
+      catalog = new ModelCatalog(presentAt(at).map((modelId) => plainModel(modelId)));
     domain = domainOf(prompt);
     const decision = await engine.route({ content: 'x', routing: { explicit: false } });
     const model = decision.modelIds[0] ?? '';
@@ -152,23 +153,6 @@ function spread(values: readonly number[]): string {
   const center = mean(values);
   const variance = values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
   return `${center.toFixed(2)} ± ${(1.96 * Math.sqrt(variance / values.length)).toFixed(2)}`;
-}
-
-function catalogModel(modelId: string): CatalogModel {
-  return {
-    modelId,
-    provider: '',
-    name: modelId,
-    aliases: [],
-    isLocal: false,
-    family: null,
-    parameterBillions: null,
-    contextTokens: null,
-    hasTools: null,
-    hasImages: null,
-    isAutoAllowed: true,
-    isChat: true,
-  };
 }
 
 async function measure(options: {

@@ -21,6 +21,26 @@ export interface CatalogModel {
   readonly isChat: boolean;
 }
 
+/** A chat model that `auto` may use and of which nothing is known but its id and what is given. */
+export function plainModel(modelId: string, given: Partial<CatalogModel> = {}): CatalogModel {
+  const colon = modelId.indexOf(':');
+  return {
+    modelId,
+    provider: modelId.slice(0, Math.max(0, colon)),
+    name: modelId.slice(colon + 1),
+    aliases: [],
+    isLocal: false,
+    family: null,
+    parameterBillions: null,
+    contextTokens: null,
+    hasTools: null,
+    hasImages: null,
+    isAutoAllowed: true,
+    isChat: true,
+    ...given,
+  };
+}
+
 /** What a request asks of a model; a model that is known to lack one is not a candidate. */
 export interface RequiredAbilities {
   readonly needsTools: boolean;

@@ -1,7 +1,6 @@
-import { type CatalogModel, ModelCatalog } from '../core/model-catalog.ts';
+import { ModelCatalog, plainModel } from '../core/model-catalog.ts';
 import { isAutoName, type PolicyBook } from '../core/policy.ts';
 import type { RankedModel, Snapshot } from '../core/snapshot.ts';
-import { providerOf } from '../core/usage-record.ts';
 import { PlanBook } from '../routing/plan.ts';
 
 /** A policy that leaves nothing to chance: the model for a use case, of those that may serve; null where it has none. */
@@ -45,7 +44,7 @@ export function singleTarget(modelId: string): TargetPolicy {
  */
 export function targetModelId(name: string, modelIds: Iterable<string>): string | null {
   if (isAutoName(name)) return null;
-  return new ModelCatalog([...new Set(modelIds)].map(catalogModel)).resolve(name).modelId;
+  return new ModelCatalog([...new Set(modelIds)].map((modelId) => plainModel(modelId))).resolve(name).modelId;
 }
 
 /** What is known of a model in a use case, else of it over all; null for one that was never asked. */
@@ -64,29 +63,10 @@ function bookOf(
   { defaultModel, typicalCostUsd }: Pick<RoutedTarget, 'defaultModel' | 'typicalCostUsd'>,
 ): PlanBook {
   const registry = {
-    catalog: new ModelCatalog(ableIds.map(catalogModel)),
+    catalog: new ModelCatalog(ableIds.map((modelId) => plainModel(modelId))),
     // `auto` drew from these, so they had a price.
     isPriced: () => true,
     typicalCostUsd,
   };
   return new PlanBook(snapshot, registry, defaultModel);
-}
-
-/** A model of the log, of which nothing is known but its id. */
-function catalogModel(modelId: string): CatalogModel {
-  const provider = providerOf(modelId);
-  return {
-    modelId,
-    provider,
-    name: provider === '' ? modelId : modelId.slice(provider.length + 1),
-    aliases: [],
-    isLocal: false,
-    family: null,
-    parameterBillions: null,
-    contextTokens: null,
-    hasTools: null,
-    hasImages: null,
-    isAutoAllowed: true,
-    isChat: true,
-  };
 }

@@ -1,4 +1,4 @@
-import { type CatalogModel, ModelCatalog } from '../core/model-catalog.ts';
+import { ModelCatalog, plainModel } from '../core/model-catalog.ts';
 import { PolicyBook } from '../core/policy.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { EvidenceBook } from '../ranking/evidence.ts';
@@ -107,7 +107,7 @@ export class OutcomeRouter {
     const { costMeansUsd } = this.#prices;
     let present: ReadonlySet<string> = new Set();
     const registry: ModelRegistry = {
-      catalog: new ModelCatalog(this.#models.map(catalogModel)),
+      catalog: new ModelCatalog(this.#models.map((modelId) => plainModel(modelId))),
       isPriced: (modelId) => lambda === 0 || costMeansUsd.has(modelId),
       typicalCostUsd: (modelId) => costMeansUsd.get(modelId) ?? null,
       health: (modelId) => present.has(modelId),
@@ -128,22 +128,4 @@ export class OutcomeRouter {
     }
     return choices;
   }
-}
-
-function catalogModel(modelId: string): CatalogModel {
-  const colon = modelId.indexOf(':');
-  return {
-    modelId,
-    provider: colon < 0 ? '' : modelId.slice(0, colon),
-    name: modelId.slice(colon + 1),
-    aliases: [],
-    isLocal: false,
-    family: null,
-    parameterBillions: null,
-    contextTokens: null,
-    hasTools: null,
-    hasImages: null,
-    isAutoAllowed: true,
-    isChat: true,
-  };
 }

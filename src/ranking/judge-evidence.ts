@@ -1,6 +1,8 @@
-import type { Moments, Prior } from '../stats/posterior.ts';
+import { correlationInterval, correlationOf, type PairSums } from '../stats/correlation.ts';
+import type { Moments } from '../stats/posterior.ts';
 import { NO_MOMENTS } from '../stats/posterior.ts';
 import type { JudgeEvidenceRow } from '../store/queries/judge-evidence.ts';
+import { earnedAgreement } from './agreement.ts';
 
 /** Requests with one score of the judge, those with explicit feedback apart. */
 export type ScoredPairs = Pick<
@@ -16,16 +18,6 @@ const SCORES = [0, 0.25, 0.5, 0.75, 1] as const;
  * may be a hard question. A line from 0.35 to 0.85; each score is worth 20 feedbacks, as the marks of sessions are.
  */
 const SCORE_PRIOR = { meanOfLeast: 0.35, meanOfMost: 0.85, weight: 20 } as const;
-
-/**
- * The share of feedback's variance that a judge is taken to explain before it is measured, worth 50 pairs: what
- * marks of sessions start with. Larger, and an unvalidated judge outvotes people; smaller, and one that agrees
- * well counts for nothing until hundreds of requests have both.
- */
-const AGREEMENT_PRIOR: Prior = { mean: 0.05, weight: 50 };
-/** Fisher's z needs more than three pairs to have a spread. */
-const INTERVAL_PAIRS_MIN = 4;
-const Z_95 = 1.959964;
 
 /** How scores of one judge translate into quality, measured where requests have both a score and explicit feedback. */
 export interface JudgeCalibration {
@@ -62,18 +54,14 @@ export function calibrateJudge(pairs: Iterable<ScoredPairs>): JudgeCalibration {
     });
   }
   const pairCount = [...sums.values()].reduce((total, { count }) => total + count, 0);
-  const correlation = correlationOf(sums, pairCount);
+  const correlation = correlationOf(pairSumsOf(sums));
   const measured = correlation === null ? null : adjustedSquare(correlation, pairCount);
   return {
     expected: risingExpectations(sums),
-    agreement:
-      measured === null
-        ? AGREEMENT_PRIOR.mean
-        : (AGREEMENT_PRIOR.weight * AGREEMENT_PRIOR.mean + pairCount * measured) /
-          (AGREEMENT_PRIOR.weight + pairCount),
+    agreement: earnedAgreement(measured, pairCount),
     agreementMeasured: measured,
     correlation,
-    correlationInterval: correlation === null ? null : fisherInterval(correlation, pairCount),
+    correlationInterval: correlation === null ? null : correlationInterval(correlation, pairCount),
     pairCount,
   };
 }
@@ -109,35 +97,23 @@ export function judgeMoments(
   return { count, sum, squareSum };
 }
 
-function correlationOf(sums: ReadonlyMap<number, Moments>, count: number): number | null {
-  if (count < 3) return null;
-  const total = { x: 0, xx: 0, y: 0, yy: 0, xy: 0 };
+function pairSumsOf(sums: ReadonlyMap<number, Moments>): PairSums {
+  const total = { count: 0, xSum: 0, xSquareSum: 0, ySum: 0, ySquareSum: 0, xySum: 0 };
   for (const [score, seen] of sums) {
-    total.x += score * seen.count;
-    total.xx += score * score * seen.count;
-    total.y += seen.sum;
-    total.yy += seen.squareSum;
-    total.xy += score * seen.sum;
+    total.count += seen.count;
+    total.xSum += score * seen.count;
+    total.xSquareSum += score * score * seen.count;
+    total.ySum += seen.sum;
+    total.ySquareSum += seen.squareSum;
+    total.xySum += score * seen.sum;
   }
-  const scoreVariance = total.xx / count - (total.x / count) ** 2;
-  const feedbackVariance = total.yy / count - (total.y / count) ** 2;
-  if (scoreVariance < 1e-9 || feedbackVariance < 1e-9) return null;
-  const covariance = total.xy / count - (total.x / count) * (total.y / count);
-  return Math.min(1, Math.max(-1, covariance / Math.sqrt(scoreVariance * feedbackVariance)));
+  return total;
 }
 
 function adjustedSquare(correlation: number, count: number): number {
   if (correlation <= 0) return 0;
   const square = correlation ** 2;
   return Math.max(0, square - (1 - square) / (count - 2));
-}
-
-function fisherInterval(correlation: number, count: number): readonly [number, number] | null {
-  if (count < INTERVAL_PAIRS_MIN) return null;
-  // At +-1 the transformation has no value; that close, the width is that of rounding.
-  const inside = Math.min(0.999_999, Math.max(-0.999_999, correlation));
-  const halfWidth = Z_95 / Math.sqrt(count - 3);
-  return [Math.tanh(Math.atanh(inside) - halfWidth), Math.tanh(Math.atanh(inside) + halfWidth)];
 }
 
 function risingExpectations(sums: ReadonlyMap<number, Moments>): JudgeCalibration['expected'] {

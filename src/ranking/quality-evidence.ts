@@ -1,6 +1,7 @@
 import type { Moments, Prior } from '../stats/posterior.ts';
 import { addMoments, NO_MOMENTS } from '../stats/posterior.ts';
 import type { JudgeEvidenceRow } from '../store/queries/judge-evidence.ts';
+import { earnedAgreement } from './agreement.ts';
 import type { Mark, MarkEvidence, ModelEvidence, PartSums } from './evidence.ts';
 import { addMarks, byMark, MARKS, noEvidence } from './evidence.ts';
 import { calibrateJudges, type JudgeCalibration, judgeMoments } from './judge-evidence.ts';
@@ -19,13 +20,6 @@ const MARK_PRIORS: Readonly<Record<SpeakingMark, Prior>> = {
   untroubled: { mean: 0.8, weight: 20 },
 };
 const SPEAKING_MARKS = MARKS.filter((mark): mark is SpeakingMark => mark !== 'unseen');
-
-/**
- * The share of feedback's variance that marks are taken to explain before it is measured, worth 50 requests
- * that have both. Larger, and unvalidated marks outvote people; smaller, and users without feedback learn
- * nothing from their sessions.
- */
-const AGREEMENT_PRIOR: Prior = { mean: 0.05, weight: 50 };
 
 /** How marks translate into quality, measured where requests have both a mark and explicit feedback. */
 export interface Calibration {
@@ -64,11 +58,7 @@ export function calibrateMarks(models: Iterable<ModelEvidence>): Calibration {
       thanked: expectation(sums.thanked, MARK_PRIORS.thanked),
       untroubled: expectation(sums.untroubled, MARK_PRIORS.untroubled),
     },
-    agreement:
-      measured === null
-        ? AGREEMENT_PRIOR.mean
-        : (AGREEMENT_PRIOR.weight * AGREEMENT_PRIOR.mean + pairCount * measured) /
-          (AGREEMENT_PRIOR.weight + pairCount),
+    agreement: earnedAgreement(measured, pairCount),
     agreementMeasured: measured,
     pairCount,
     judges: calibrateJudges(judged),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { rankedModel } from '../../tests/kit/ranked-model.ts';
 import type { CatalogModel, RequiredAbilities } from '../core/model-catalog.ts';
-import { ModelCatalog } from '../core/model-catalog.ts';
+import { ModelCatalog, plainModel } from '../core/model-catalog.ts';
 import type { RankedModel, ScorePart, Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { createRandom } from '../stats/random.ts';
@@ -11,24 +11,9 @@ import { SnapshotHolder } from './snapshot-holder.ts';
 
 const NEEDS: RequiredAbilities = { needsTools: false, needsImages: false, promptTokens: null };
 
-function catalogModel(modelId: string, given: Partial<CatalogModel> = {}): CatalogModel {
-  const colon = modelId.indexOf(':');
-  return {
-    modelId,
-    provider: modelId.slice(0, colon),
-    name: modelId.slice(colon + 1),
-    aliases: [],
-    isLocal: modelId.startsWith('ollama:'),
-    family: null,
-    parameterBillions: null,
-    contextTokens: null,
-    hasTools: null,
-    hasImages: null,
-    isAutoAllowed: true,
-    isChat: true,
-    ...given,
-  };
-}
+/** As plain as can be; Ollama's run here. */
+const catalogModel = (modelId: string, given: Partial<CatalogModel> = {}): CatalogModel =>
+  plainModel(modelId, { isLocal: modelId.startsWith('ollama:'), ...given });
 
 const MODELS = [
   catalogModel('openai:gpt-4o', { hasImages: true, contextTokens: 128_000 }),

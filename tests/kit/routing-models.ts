@@ -1,29 +1,8 @@
-import type { CatalogModel } from '../../src/core/model-catalog.ts';
-import { ModelCatalog } from '../../src/core/model-catalog.ts';
+import { ModelCatalog, plainModel } from '../../src/core/model-catalog.ts';
 import type { RankedModel, ScorePart, Snapshot } from '../../src/core/snapshot.ts';
 import { starterSnapshot } from '../../src/core/starter-snapshot.ts';
 import type { ModelRegistry } from '../../src/routing/plan.ts';
 import { rankedModel } from './ranked-model.ts';
-
-/** A chat model that `auto` may use and of which nothing is known. */
-export function catalogModel(modelId: string, given: Partial<CatalogModel> = {}): CatalogModel {
-  const colon = modelId.indexOf(':');
-  return {
-    modelId,
-    provider: modelId.slice(0, colon),
-    name: modelId.slice(colon + 1),
-    aliases: [],
-    isLocal: false,
-    family: null,
-    parameterBillions: null,
-    contextTokens: null,
-    hasTools: null,
-    hasImages: null,
-    isAutoAllowed: true,
-    isChat: true,
-    ...given,
-  };
-}
 
 /** The models of `costsUsd` at those costs of a typical request, null for one without a price; those of `away` are away. */
 export function registryOf(
@@ -31,7 +10,7 @@ export function registryOf(
   away: ReadonlySet<string> = new Set(),
 ): ModelRegistry {
   return {
-    catalog: new ModelCatalog(Object.keys(costsUsd).map((modelId) => catalogModel(modelId))),
+    catalog: new ModelCatalog(Object.keys(costsUsd).map((modelId) => plainModel(modelId))),
     isPriced: (modelId) => (costsUsd[modelId] ?? null) !== null,
     typicalCostUsd: (modelId) => costsUsd[modelId] ?? null,
     health: (modelId) => !away.has(modelId),
