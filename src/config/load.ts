@@ -3,8 +3,9 @@ import * as path from 'node:path';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { TallyrankError } from '../core/errors.ts';
+import { ENVIRONMENT } from './environment.ts';
 import type { Config, ProviderConfig, Secrets } from './schema.ts';
-import { configSchema, ENVIRONMENT } from './schema.ts';
+import { configSchema } from './schema.ts';
 
 export interface LoadedConfig {
   readonly config: Config;

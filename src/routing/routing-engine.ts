@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import type { Classification } from '../core/classifier.ts';
 import type { Decision } from '../core/decision.ts';
 import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -10,32 +9,17 @@ import type { RankedModel, Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import { createRandom } from '../stats/random.ts';
+import { chosenFirst, explicitDecision, type Frame, ruleDecision } from './decisions.ts';
 import type { DrawTable, ExplorationChange, UniformSource } from './exploration.ts';
 import { Exploration } from './exploration.ts';
 import type { ClassifiedMessage, RoutingMessage } from './message.ts';
 import { explicitModel } from './message.ts';
 import type { ModelRegistry, Plan } from './plan.ts';
-import { MODEL_IDS_MAX, PlanBook } from './plan.ts';
+import { PlanBook } from './plan.ts';
+import type { Rule, RuleAction, RulePredicate } from './rule.ts';
 import type { SnapshotSource } from './snapshot-holder.ts';
 import { SnapshotHolder } from './snapshot-holder.ts';
 import { reasonOfBest, StickySessions, type StickySettings, stayOf } from './sticky-sessions.ts';
-
-export type RulePredicate = (message: ClassifiedMessage) => boolean | Promise<boolean>;
-
-type RuleChoice = string | readonly string[] | null | undefined;
-
-/** A model id, several in the order of fallback, or null to leave the message to the next rule. */
-export type RuleAction = (message: ClassifiedMessage) => RuleChoice | Promise<RuleChoice>;
-
-export interface Rule {
-  readonly name: string;
-  /** Higher comes first. */
-  readonly priority: number;
-  readonly predicate: RulePredicate;
-  readonly action: RuleAction;
-  /** False: where the predicate holds and the action leaves the choice to others, nothing is explored. */
-  readonly explore?: boolean | undefined;
-}
 
 /** Name and priority of the rule that ships: classify, then the best candidate of the ranking. */
 const DATA_DRIVEN_RULE = { name: 'data-driven-routing', priority: 95 } as const;
@@ -82,14 +66,6 @@ interface Entry {
   readonly priority: number;
   /** null for the data-driven rule, which needs no callbacks. */
   readonly rule: Rule | null;
-}
-
-/** What every decision about one message says. */
-interface Frame {
-  readonly snapshot: Snapshot;
-  readonly classification: Classification;
-  readonly useCaseRule: string | null;
-  readonly policy: Policy;
 }
 
 /** How a plan is followed. */
@@ -348,44 +324,4 @@ export class RoutingEngine {
 
 function unplanned(decision: Decision): Planned {
   return { decision, plan: null, table: null };
-}
-
-function explicitDecision(frame: Frame, modelId: string): Decision {
-  return {
-    ...certainDecision(frame, [modelId]),
-    cause: 'explicit',
-    policy: null,
-    reason: `The caller named ${modelId}.`,
-  };
-}
-
-function ruleDecision(frame: Frame, ruleName: string, modelIds: readonly string[]): Decision {
-  return {
-    ...certainDecision(frame, modelIds),
-    cause: 'rule',
-    ruleName,
-    reason: `The rule "${ruleName}" chose ${modelIds[0]}.`,
-  };
-}
-
-/** A decision in which nothing was left to chance. Its models are the only ones: who names a model, or rules one in, does not mean others. */
-function certainDecision(frame: Frame, modelIds: readonly string[]): Omit<Decision, 'cause' | 'reason'> {
-  return {
-    ruleName: null,
-    policy: frame.policy.name,
-    useCase: frame.classification.useCase,
-    useCaseConfidence: frame.classification.confidence,
-    useCaseRule: frame.useCaseRule,
-    modelIds,
-    candidates: [],
-    propensity: 1,
-    isExploration: false,
-    runId: frame.snapshot.runId,
-    snapshotVersion: frame.snapshot.version,
-  };
-}
-
-function chosenFirst(modelId: string, plan: Plan): readonly string[] {
-  if (plan.modelIds[0] === modelId) return plan.firstIds;
-  return [modelId, ...plan.firstIds.filter((id) => id !== modelId)].slice(0, MODEL_IDS_MAX);
 }
