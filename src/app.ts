@@ -1,24 +1,36 @@
 import { Cron } from 'croner';
-import { explorationBody } from './api/contract.ts';
+import { AbTestWatch } from './api/ab-test-watch.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { resolveFeedback } from './api/feedback.ts';
 import { JobBoard } from './api/jobs.ts';
+import { parseExploration } from './config/exploration-settings.ts';
 import type { LoadedConfig } from './config/load.ts';
+import type { Decision } from './core/decision.ts';
+import { TallyrankError } from './core/errors.ts';
 import { EventBus } from './core/events.ts';
+import type { KeptRules } from './core/routing-rules.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
+import type { UsageRecord } from './core/usage-record.ts';
 import { ProviderRegistry } from './gateway/provider-registry.ts';
+import { ShadowCalls } from './gateway/shadow-calls.ts';
 import { UpstreamPools } from './gateway/upstream.ts';
 import type { ModelRanker } from './ranking/model-ranker.ts';
+import { AbTests } from './routing/ab-tests.ts';
 import { Exploration } from './routing/exploration.ts';
-import { dayStartMsOf } from './routing/exploration-budget.ts';
 import { RoutingEngine } from './routing/routing-engine.ts';
 import { SnapshotHolder } from './routing/snapshot-holder.ts';
-import { exploredSince } from './store/queries/explored.ts';
-import { operatorSetting } from './store/queries/operator-settings.ts';
-import { loadLatestSnapshot, loadSnapshot } from './store/queries/snapshots.ts';
+import { loadLatestSnapshot, nextSnapshot } from './store/queries/snapshots.ts';
 import { UsageTracker } from './tracker/usage-tracker.ts';
-import type { AppOverrides, PolicyTask, Workbench } from './workbench.ts';
-import { analyzeAndRank, evaluateWith, openWorkbench } from './workbench.ts';
+import type { AppOverrides, DryRunTask, PolicyTask, Workbench } from './workbench.ts';
+import {
+  analyzeAndRank,
+  dryRunWith,
+  evaluateWith,
+  keepRules,
+  openWorkbench,
+  readExploration,
+  readRules,
+} from './workbench.ts';
 
 /** Often enough that a ranking of another gateway is used within seconds; one small query each time. */
 const SNAPSHOT_POLL_MS = 5_000;
@@ -27,6 +39,8 @@ const LIVE_RANKINGS_MS = 1_000;
 const PROVIDER_REFRESH_MS = 30_000;
 /** How far several gateways together may overspend the budget of exploration: what each spends in this time. */
 const EXPLORED_MS = 60_000;
+/** How old the news of a verdict may be. Each look reads what the running tests came to. */
+const AB_VERDICT_MS = 60_000;
 
 /** Decisions that an evaluation looks at in a gateway: more would hold up streams for over a third of a second. */
 const EVALUATED_MAX = 20_000;
@@ -41,11 +55,15 @@ export class App implements AsyncDisposable {
   readonly jobs: JobBoard;
   readonly events = new EventBus();
   readonly exploration: Exploration;
+  readonly abTestWatch: AbTestWatch;
+  readonly shadows: ShadowCalls;
   readonly startedAtMs: number;
   readonly #upstream: UpstreamPools;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #schedules: Cron[] = [];
   #rankedShippedCount = -1;
+  #rules: KeptRules;
+  #rulesSetCount = 0;
   #isClosed = false;
 
   private constructor(bench: Workbench, snapshots: SnapshotHolder, overrides: AppOverrides) {
@@ -53,6 +71,7 @@ export class App implements AsyncDisposable {
     this.bench = bench;
     this.snapshots = snapshots;
     this.startedAtMs = clock();
+    this.#rules = { origin: 'configuration', rules: config.routingRules };
     this.jobs = new JobBoard((job) => this.events.emit('job', { jobId: job.id, status: job.status }), clock);
     this.#upstream = new UpstreamPools({
       connectMs: config.limits.connectTimeoutMs,
@@ -72,6 +91,9 @@ export class App implements AsyncDisposable {
     });
     const registry = this.providers;
     this.exploration = new Exploration(config.exploration);
+    const abTests = new AbTests();
+    const { events } = this;
+    this.abTestWatch = new AbTestWatch({ book: bench.abTests, running: abTests, events, clock });
     this.tracker = new UsageTracker({
       db,
       logger,
@@ -83,16 +105,21 @@ export class App implements AsyncDisposable {
       keepTexts: config.privacy.keepTexts,
       fsync: config.journal.fsync,
       journalMaxBytes: config.journal.maxMegabytes * 1024 * 1024,
-      onFinished: (record, decision) => {
-        telemetry.requestFinished(record, decision);
-        if (decision !== null) this.exploration.settle(decision, record);
-        bench.ranker.observe(record);
-        this.events.emit('request', { record, decision });
-      },
+      onFinished: (record, decision) => this.#onFinished(record, decision),
       // One whose request another gateway answered counts from the next refresh on.
       onSignal: (signal) => void bench.ranker.observeSignal(signal),
     });
     telemetry.watchLog(() => this.tracker.counters);
+    this.shadows = new ShadowCalls({
+      providers: registry,
+      log: this.tracker,
+      logger,
+      clock,
+      onDropped: (decision, reason) => {
+        telemetry.shadowDropped(reason);
+        this.exploration.release(decision);
+      },
+    });
     this.router = new RoutingEngine(
       {
         get catalog() {
@@ -100,10 +127,14 @@ export class App implements AsyncDisposable {
         },
         isPriced: (modelId) => prices.isPriced(modelId),
         typicalCostUsd: (modelId) => prices.typicalCostUsd(modelId),
+        get health() {
+          return registry.isReachable;
+        },
       },
       {
         snapshots,
         exploration: this.exploration,
+        abTests,
         sessions: {
           switchMargin: config.sessions.switchMargin,
           idleMs: config.sessions.idleMinutes * 60_000,
@@ -111,10 +142,23 @@ export class App implements AsyncDisposable {
         clock,
         defaultModel: config.defaultModel,
         useCaseRules: config.useCaseRules,
+        routingRules: config.routingRules,
         policies: bench.policies,
         ...(overrides.random ? { random: overrides.random } : {}),
       },
     );
+  }
+
+  #onFinished(record: UsageRecord, decision: Decision | null): void {
+    const { telemetry, ranker } = this.bench;
+    if (decision !== null) this.exploration.settle(decision, record);
+    if (record.source !== 'embedding') ranker.observe(record);
+    if (record.shadowOf !== null) {
+      telemetry.shadowFinished(record);
+      return;
+    }
+    telemetry.requestFinished(record, decision);
+    this.events.emit('request', { record, decision });
   }
 
   /**
@@ -123,11 +167,12 @@ export class App implements AsyncDisposable {
    * @throws {TallyrankError} `store_unavailable`, `store_newer`, `bad_config`
    */
   static async open(loaded: LoadedConfig, overrides: AppOverrides = {}): Promise<App> {
-    const bench = await openWorkbench(loaded, overrides);
+    const bench = await openWorkbench(loaded, { ...overrides, isServing: true });
     try {
       const snapshots = new SnapshotHolder((await loadLatestSnapshot(bench.db)) ?? starterSnapshot());
       const app = new App(bench, snapshots, overrides);
       await app.#readOperatorSettings();
+      await app.abTestWatch.follow();
       await app.providers.refresh();
       app.#startTimers();
       return app;
@@ -163,6 +208,44 @@ export class App implements AsyncDisposable {
     return evaluateWith(this.bench, { ...question, decisionsMax: EVALUATED_MAX });
   }
 
+  /** The operator's rules in use. */
+  get rules(): KeptRules {
+    return this.#rules;
+  }
+
+  /**
+   * Replaces the operator's rules, here at once and in other gateways within seconds; null goes back to the
+   * configuration's.
+   *
+   * @throws {TallyrankError} `bad_request` with every fault
+   */
+  async setRules(rules: unknown): Promise<void> {
+    const kept = await keepRules(this.bench, rules, 'api');
+    this.#rulesSetCount++;
+    this.#useRules(kept);
+  }
+
+  /** What rules would have changed of what is in the store; those in use where none are given. */
+  dryRunRules(question: DryRunTask): ReturnType<typeof dryRunWith> {
+    const { catalog } = this.providers;
+    return dryRunWith(this.bench, { ...question, decisionsMax: EVALUATED_MAX, catalog });
+  }
+
+  /** Takes over the rules that were set, whoever set them. */
+  async #followRules(): Promise<void> {
+    const setCount = this.#rulesSetCount;
+    const kept = await readRules(this.bench);
+    // What was read before a change of our own is older than it.
+    if (setCount === this.#rulesSetCount) this.#useRules(kept);
+  }
+
+  #useRules(kept: KeptRules): void {
+    // Rules that stay count on.
+    if (JSON.stringify(kept) === JSON.stringify(this.#rules)) return;
+    this.router.setRoutingRules(kept.rules);
+    this.#rules = kept;
+  }
+
   /** Ranks anew from all that was logged until now, and uses the result at once. */
   async refreshRankings(): Promise<Awaited<ReturnType<ModelRanker['refreshAll']>>> {
     await this.tracker.flush();
@@ -175,16 +258,20 @@ export class App implements AsyncDisposable {
 
   /** Takes over the snapshot that is in use, whoever published it. */
   async followSnapshot(): Promise<void> {
-    const published = await this.bench.ranker.follow();
-    if (published !== null && published.version !== this.snapshots.current.version) {
-      this.snapshots.replace(await loadSnapshot(this.bench.db, published));
+    const { ranker } = this.bench;
+    const published = await ranker.follow();
+    const { current } = this.snapshots;
+    if (published !== null && published.version !== current.version) {
+      this.snapshots.replace(await nextSnapshot(published, current, (runId) => ranker.classifier(runId)));
     }
-    this.#useRankingsOfMoment();
+    await this.#useRankingsOfMoment();
   }
 
   /** Routes by what was seen since the snapshot was published as well. */
-  #useRankingsOfMoment(): void {
-    const rankings = this.bench.ranker.rankingsOfMoment;
+  async #useRankingsOfMoment(): Promise<void> {
+    const { ranker } = this.bench;
+    await ranker.count();
+    const rankings = ranker.rankingsOfMoment;
     if (rankings !== null) this.snapshots.replaceRankings(rankings);
   }
 
@@ -195,6 +282,7 @@ export class App implements AsyncDisposable {
     for (const schedule of this.#schedules) schedule.stop();
     for (const timer of this.#timers) clearInterval(timer);
     await this.jobs.close();
+    await this.shadows.close();
     await this.tracker.close();
     await this.#upstream[Symbol.asyncDispose]();
     await this.bench[Symbol.asyncDispose]();
@@ -206,24 +294,37 @@ export class App implements AsyncDisposable {
 
   /** What an operator set by API wins over the configuration. */
   async #readOperatorSettings(): Promise<void> {
-    const setting = explorationBody.nullable().safeParse(await operatorSetting(this.bench.db, 'exploration'));
-    if (setting.data) this.exploration.change(setting.data);
-    await this.#learnExplored();
+    for (const follow of [() => this.#followRules(), () => this.#followExploration()]) {
+      await follow().catch((error: unknown) => {
+        // Another version of the program may have set what this one refuses: no reason to refuse every request.
+        if (!(error instanceof TallyrankError) || error.code !== 'bad_request') throw error;
+        this.bench.logger.error(
+          { err: error },
+          'What an operator set has faults; the configuration applies.',
+        );
+      });
+    }
   }
 
-  /** What all gateways of this store explored today, and what this one did before it was started. */
-  async #learnExplored(): Promise<void> {
-    const nowMs = this.bench.clock();
-    const explored = await exploredSince(this.bench.db, new Date(dayStartMsOf(nowMs)));
-    this.exploration.learnSpent(explored, nowMs);
+  /** How exploration was set, by whomever, and what all gateways of this store explored today. */
+  async #followExploration(): Promise<void> {
+    const { settings: before } = this.exploration;
+    const { settings, today } = await readExploration(this.bench);
+    this.exploration.learnSpent(today, this.bench.clock());
+    // What was read before a change of our own is older than it; what has not changed keeps its probabilities.
+    const isNew = JSON.stringify(settings) !== JSON.stringify(parseExploration(before));
+    if (isNew && this.exploration.settings === before) this.exploration.change(settings);
   }
 
   #startTimers(): void {
     const { config } = this.bench;
     this.#every(SNAPSHOT_POLL_MS, 'following the published snapshot', () => this.followSnapshot());
-    this.#every(LIVE_RANKINGS_MS, 'ranking in memory', async () => this.#useRankingsOfMoment());
+    this.#every(SNAPSHOT_POLL_MS, 'following the routing rules', () => this.#followRules());
+    this.#every(LIVE_RANKINGS_MS, 'ranking in memory', () => this.#useRankingsOfMoment());
     this.#every(PROVIDER_REFRESH_MS, 'asking the providers for their models', () => this.providers.refresh());
-    this.#every(EXPLORED_MS, 'summing up what was explored', () => this.#learnExplored());
+    this.#every(SNAPSHOT_POLL_MS, 'following the A/B tests', () => this.abTestWatch.follow());
+    this.#every(AB_VERDICT_MS, 'looking at the A/B tests', () => this.abTestWatch.judge());
+    this.#every(EXPLORED_MS, 'summing up what was explored', () => this.#followExploration());
     this.#every(config.ranking.refreshSeconds * 1000, 'refreshing the rankings', () => this.#refreshIfNew());
     this.#at(config.discovery.schedule, () => this.startAnalysis());
     if (config.judge.model !== null) this.#at(config.judge.schedule, () => this.startJudging({}));

@@ -11,6 +11,7 @@ export { ModelCatalog } from './core/model-catalog.ts';
 export type { Price, PriceBookOptions, PriceOverride } from './core/price-book.ts';
 export { PriceBook } from './core/price-book.ts';
 export type { PromptMessage } from './core/prompt-text.ts';
+export type { RoutingRule } from './core/routing-rules.ts';
 export type { RankedModel, ScorePart, Snapshot, UseCaseRanking } from './core/snapshot.ts';
 export type { Timeframe } from './core/timeframe.ts';
 export { parseTimeframe } from './core/timeframe.ts';

@@ -1,8 +1,9 @@
 import { type Logger as Pino, pino } from 'pino';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Decision } from './core/decision.ts';
 import type { UsageRecord } from './core/usage-record.ts';
 import { providerOf } from './core/usage-record.ts';
+import { BinnedHistogram, type Labels, SummedCounter } from './telemetry/summed-metrics.ts';
 
 const PREFIX = 'tallyrank_';
 const SECONDS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120];
@@ -24,15 +25,18 @@ export interface LogHealth {
 export class Telemetry {
   readonly registry = new Registry();
   readonly logger: Pino;
-  readonly #requests: Counter;
-  readonly #duration: Histogram;
-  readonly #firstToken: Histogram;
-  readonly #overhead: Histogram;
-  readonly #promptTokens: Counter;
-  readonly #completionTokens: Counter;
-  readonly #cost: Counter;
+  readonly #requests: SummedCounter;
+  readonly #duration: BinnedHistogram;
+  readonly #firstToken: BinnedHistogram;
+  readonly #overhead: BinnedHistogram;
+  readonly #promptTokens: SummedCounter;
+  readonly #completionTokens: SummedCounter;
+  readonly #cost: SummedCounter;
   readonly #fallbacks: Counter;
-  readonly #decisions: Counter;
+  readonly #decisions: SummedCounter;
+  readonly #shadows: Counter;
+  readonly #shadowCost: Counter;
+  readonly #shadowsDropped: Counter;
 
   constructor(logLevel: string) {
     // Standard error: standard output belongs to answers (--json).
@@ -41,10 +45,16 @@ export class Telemetry {
     collectDefaultMetrics({ register: this.registry, prefix: PREFIX });
     const counter = (name: string, help: string, labelNames: string[]): Counter =>
       new Counter({ name: PREFIX + name, help, labelNames, registers });
-    const histogram = (name: string, help: string, labelNames: string[], buckets: number[]): Histogram =>
-      new Histogram({ name: PREFIX + name, help, labelNames, buckets, registers });
+    const summed = (name: string, help: string, labelNames: string[]): SummedCounter =>
+      new SummedCounter({ name: PREFIX + name, help, labelNames, registers });
+    const histogram = (
+      name: string,
+      help: string,
+      labelNames: string[],
+      buckets: number[],
+    ): BinnedHistogram => new BinnedHistogram({ name: PREFIX + name, help, labelNames, buckets, registers });
     const model = ['model', 'provider'];
-    this.#requests = counter('requests_total', 'Finished requests', [
+    this.#requests = summed('requests_total', 'Finished requests', [
       ...model,
       'use_case',
       'status',
@@ -69,11 +79,14 @@ export class Telemetry {
       [],
       OVERHEAD_BUCKETS,
     );
-    this.#promptTokens = counter('input_tokens_total', 'Prompt tokens', model);
-    this.#completionTokens = counter('output_tokens_total', 'Completion tokens', model);
-    this.#cost = counter('cost_usd_total', 'Cost of priced requests in dollars', model);
+    this.#promptTokens = summed('input_tokens_total', 'Prompt tokens', model);
+    this.#completionTokens = summed('output_tokens_total', 'Completion tokens', model);
+    this.#cost = summed('cost_usd_total', 'Cost of priced requests in dollars', model);
     this.#fallbacks = counter('fallbacks_total', 'Attempts beyond the first', []);
-    this.#decisions = counter('decisions_total', 'Routing decisions', ['cause']);
+    this.#decisions = summed('decisions_total', 'Routing decisions', ['cause']);
+    this.#shadows = counter('shadow_requests_total', 'Finished shadow calls', [...model, 'status']);
+    this.#shadowCost = counter('shadow_cost_usd_total', 'Cost of priced shadow calls in dollars', model);
+    this.#shadowsDropped = counter('shadow_dropped_total', 'Shadow calls that were not made', ['reason']);
   }
 
   /** Gauges that are read from the tracker when somebody scrapes. */
@@ -102,25 +115,32 @@ export class Telemetry {
     gauge('log_shipped_total', 'Log rows that the store took', (now) => now.shippedCount);
   }
 
+  /** A shadow call was drawn and not made. */
+  shadowDropped(reason: string): void {
+    this.#shadowsDropped.inc({ reason });
+  }
+
+  /** A shadow call ended. Nobody asked for it, so it is in no count of requests. */
+  shadowFinished({ modelId, failure, costUsd }: UsageRecord): void {
+    const labels = { model: modelId, provider: providerOf(modelId) };
+    this.#shadows.inc({ ...labels, status: failure === null ? 'success' : 'failure' });
+    if (costUsd !== null) this.#shadowCost.inc(labels, costUsd);
+  }
+
   /** A request ended and its row is in the journal. */
   requestFinished(record: UsageRecord, decision: Decision | null): void {
-    const labels = { model: record.modelId, provider: providerOf(record.modelId) };
-    this.#requests.inc({
-      ...labels,
-      use_case: record.useCase,
-      status: record.failure === null ? 'success' : 'failure',
-      error_type: record.failure?.code ?? '',
-      fault: record.failure?.fault ?? '',
-    });
-    if (record.latencyMs !== null) this.#duration.observe(labels, record.latencyMs / 1000);
-    if (record.firstTokenMs !== null) this.#firstToken.observe(labels, record.firstTokenMs / 1000);
-    if (record.overheadMs !== null) this.#overhead.observe(record.overheadMs / 1000);
-    if (record.usage.promptTokens !== null) this.#promptTokens.inc(labels, record.usage.promptTokens);
-    if (record.usage.completionTokens !== null)
-      this.#completionTokens.inc(labels, record.usage.completionTokens);
-    if (record.costUsd !== null) this.#cost.inc(labels, record.costUsd);
+    const { modelId, usage } = record;
+    const code = record.failure?.code ?? '';
+    this.#requests.add(`${modelId}\n${record.useCase}\n${code}`, 1, record, labelsOfRequest);
+    this.#overhead.observeMs('', record.overheadMs, record, noLabels);
+    this.#duration.observeMs(modelId, record.latencyMs, record, labelsOfModel);
+    this.#firstToken.observeMs(modelId, record.firstTokenMs, record, labelsOfModel);
+    this.#promptTokens.add(modelId, usage.promptTokens, record, labelsOfModel);
+    this.#completionTokens.add(modelId, usage.completionTokens, record, labelsOfModel);
+    this.#cost.add(modelId, record.costUsd, record, labelsOfModel);
     if (record.attemptCount > 1) this.#fallbacks.inc(record.attemptCount - 1);
-    if (decision) this.#decisions.inc({ cause: decision.cause });
+    if (decision) this.#decisions.add(decision.cause, 1, decision, labelsOfDecision);
+    if (!this.logger.isLevelEnabled('debug')) return;
     this.logger.debug(
       {
         requestId: record.requestId,
@@ -134,4 +154,27 @@ export class Telemetry {
       'request finished',
     );
   }
+}
+
+function labelsOfModel({ modelId }: UsageRecord): Labels {
+  return { model: modelId, provider: providerOf(modelId) };
+}
+
+function labelsOfRequest(record: UsageRecord): Labels {
+  const { useCase, failure } = record;
+  return {
+    ...labelsOfModel(record),
+    use_case: useCase,
+    status: failure === null ? 'success' : 'failure',
+    error_type: failure?.code ?? '',
+    fault: failure?.fault ?? '',
+  };
+}
+
+function labelsOfDecision({ cause }: Decision): Labels {
+  return { cause };
+}
+
+function noLabels(): Labels {
+  return {};
 }

@@ -1,14 +1,17 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
 import * as path from 'node:path';
+import { parseExploration } from './config/exploration-settings.ts';
 import type { LoadedConfig } from './config/load.ts';
+import { priceBookOf } from './config/prices.ts';
+import { parseRoutingRules } from './config/routing-rules.ts';
 import type { Config, Secrets } from './config/schema.ts';
 import { parseUseCaseSettings } from './config/use-case-settings.ts';
 import { TallyrankError } from './core/errors.ts';
 import type { Logger, Progress } from './core/log.ts';
+import type { ModelCatalog } from './core/model-catalog.ts';
 import { canonicalModelName } from './core/model-names.ts';
 import { PolicyBook } from './core/policy.ts';
-import { PriceBook } from './core/price-book.ts';
+import type { PriceBook } from './core/price-book.ts';
+import type { KeptRules } from './core/routing-rules.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
 import { parseTimeframe, type TimeframeQuery } from './core/timeframe.ts';
 import { providerOf } from './core/usage-record.ts';
@@ -16,6 +19,7 @@ import { embedderChoiceOf, openEmbedder } from './discovery/embedders/open-embed
 import { completionChoiceOf } from './discovery/naming/complete-chat.ts';
 import type { Analysis } from './discovery/patterns.ts';
 import { UseCaseAnalyzer } from './discovery/use-case-analyzer.ts';
+import { AbTestBook } from './evaluation/ab-tests.ts';
 import { type Backtest, type BacktestOptions, backtest } from './evaluation/backtest.ts';
 import type { JudgeReport, JudgeTask } from './evaluation/judge.ts';
 import { Judge } from './evaluation/judge.ts';
@@ -27,24 +31,34 @@ import {
 } from './evaluation/off-policy-report.ts';
 import { readOutcomeFile } from './evaluation/outcome-file.ts';
 import { FRONTIER } from './evaluation/route-outcomes.ts';
+import { dryRunRules, type RulesDryRun } from './evaluation/rules-dry-run.ts';
 import { ModelRanker } from './ranking/model-ranker.ts';
 import type { SignalsAnswer, SignalsQuestion } from './ranking/signals-report.ts';
 import { signalsReport } from './ranking/signals-report.ts';
 import type { UniformSource } from './routing/exploration.ts';
+import { dayStartMsOf } from './routing/exploration-budget.ts';
 import type { Database } from './store/database.ts';
 import { openDatabase } from './store/database.ts';
 import { currentRunId } from './store/queries/current-run.ts';
 import { existingRequestIds } from './store/queries/existing-requests.ts';
-import { streamLabelledPrompts } from './store/queries/labelled-prompts.ts';
+import { type Explored, exploredSince } from './store/queries/explored.ts';
+import { operatorSetting, putOperatorSetting } from './store/queries/operator-settings.ts';
 import { dropOldRuns } from './store/rollups.ts';
 import { Telemetry } from './telemetry.ts';
 import type { ImportReport } from './tracker/import-file.ts';
 import { importFile } from './tracker/import-file.ts';
 
+export { writeAssignments } from './discovery/assignments-file.ts';
+
 /** What tests replace; everything else is real. */
 export interface AppOverrides {
   readonly clock?: (() => number) | undefined;
   readonly random?: UniformSource | undefined;
+}
+
+export interface WorkbenchOptions extends AppOverrides {
+  /** True where requests are under way meanwhile: rankings are then computed in a thread of their own. */
+  readonly isServing?: boolean | undefined;
 }
 
 /** The rooms that read and write the past: what a command needs, and the larger part of a server. */
@@ -59,6 +73,7 @@ export interface Workbench extends AsyncDisposable {
   readonly ranker: ModelRanker;
   readonly policies: PolicyBook;
   readonly judge: Judge;
+  readonly abTests: AbTestBook;
   readonly clock: () => number;
 }
 
@@ -67,9 +82,11 @@ export interface Workbench extends AsyncDisposable {
  *
  * @throws {TallyrankError} `store_unavailable`, `store_newer`
  */
-export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverrides = {}): Promise<Workbench> {
+export async function openWorkbench(
+  loaded: LoadedConfig,
+  { clock = Date.now, isServing = false }: WorkbenchOptions = {},
+): Promise<Workbench> {
   const { config, secrets } = loaded;
-  const clock = overrides.clock ?? Date.now;
   const telemetry = new Telemetry(config.logLevel);
   const { logger } = telemetry;
   const { namingModel } = config.discovery;
@@ -79,6 +96,7 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
     ...(config.clickhouse.url === null ? {} : serverOf(config, secrets, config.clickhouse.url)),
     logger,
   });
+  const policies = new PolicyBook(config.ranking.useCases);
   const analyzer = new UseCaseAnalyzer({
     db,
     logger,
@@ -87,9 +105,9 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
       ? {}
       : { namingModel: completionChoiceOf(namingModel, config.providers, secrets.providerKeys) }),
     useCaseRules: config.useCaseRules,
+    policies,
   });
   const prices = priceBookOf(config);
-  const policies = new PolicyBook(config.ranking.useCases);
   const ranker = new ModelRanker({
     db,
     logger,
@@ -101,6 +119,7 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
       defaultModel: config.defaultModel,
     },
     slugNow: (slug) => slugNow(analyzer, slug),
+    inWorker: isServing,
   });
   return {
     config,
@@ -120,9 +139,13 @@ export async function openWorkbench(loaded: LoadedConfig, overrides: AppOverride
       logger,
       clock,
     }),
+    abTests: new AbTestBook({ db, clock }),
     policies,
     clock,
-    [Symbol.asyncDispose]: () => db.close(),
+    [Symbol.asyncDispose]: async () => {
+      await ranker[Symbol.asyncDispose]();
+      await db.close();
+    },
   };
 }
 
@@ -195,6 +218,115 @@ export async function evaluateWith(
   );
 }
 
+const RULES_SETTING = 'routing_rules';
+
+/**
+ * The operator's routing rules: those that were set, else the configuration's.
+ *
+ * @throws {TallyrankError} `bad_request` when what was set has faults for this version of the program
+ */
+export async function readRules({ db, config }: Pick<Workbench, 'db' | 'config'>): Promise<KeptRules> {
+  const kept = await operatorSetting(db, RULES_SETTING);
+  if (kept === null) return { origin: 'configuration', rules: config.routingRules };
+  return { origin: 'operator', rules: parseRoutingRules(kept) };
+}
+
+/**
+ * Keeps routing rules in place of the configuration's; null goes back to those. Gateways follow within seconds.
+ *
+ * @throws {TallyrankError} `bad_request` with every fault
+ */
+export async function keepRules(
+  bench: Pick<Workbench, 'db' | 'config' | 'clock'>,
+  rules: unknown,
+  changedBy: 'api' | 'cli',
+): Promise<KeptRules> {
+  const value = rules === null ? null : parseRoutingRules(rules);
+  const changedAt = new Date(bench.clock());
+  await putOperatorSetting(bench.db, { name: RULES_SETTING, value, changedAt, changedBy });
+  return value === null
+    ? { origin: 'configuration', rules: bench.config.routingRules }
+    : { origin: 'operator', rules: value };
+}
+
+const EXPLORATION_SETTING = 'exploration';
+
+export interface ExplorationState {
+  readonly origin: 'configuration' | 'operator';
+  readonly settings: Config['exploration'];
+  /** What all gateways of the store explored since midnight UTC, as far as it was logged. */
+  readonly today: Explored;
+}
+
+/**
+ * Exploration as it was set, else as configured.
+ *
+ * @throws {TallyrankError} `bad_request` when another version set what this one refuses
+ */
+export async function readExploration(
+  bench: Pick<Workbench, 'db' | 'config' | 'clock'>,
+): Promise<ExplorationState> {
+  const { db, config, clock } = bench;
+  const kept = await operatorSetting(db, EXPLORATION_SETTING);
+  return {
+    origin: kept === null ? 'configuration' : 'operator',
+    settings: kept === null ? config.exploration : parseExploration({ ...config.exploration, ...kept }),
+    today: await exploredSince(db, new Date(dayStartMsOf(clock()))),
+  };
+}
+
+/**
+ * Sets what `change` holds and keeps the rest. Gateways follow within a minute.
+ *
+ * @throws {TallyrankError} `bad_request` with every fault
+ */
+export async function keepExploration(
+  bench: Pick<Workbench, 'db' | 'config' | 'clock'>,
+  change: object,
+  changedBy: 'api' | 'cli',
+): Promise<ExplorationState> {
+  const { settings, today } = await readExploration(bench);
+  // All of them, as they are then: a change of the configuration must not mix with half of what was set here.
+  const value = parseExploration({ ...settings, ...change });
+  const changedAt = new Date(bench.clock());
+  await putOperatorSetting(bench.db, { name: EXPLORATION_SETTING, value, changedAt, changedBy });
+  return { origin: 'operator', settings: value, today };
+}
+
+export type DryRunTask = TimeframeQuery & {
+  /** As `routingRules` of the configuration, not looked at yet; left out: those in use. */
+  readonly rules?: unknown;
+  readonly decisionsMax?: number | undefined;
+  /** What the providers offer now, where somebody asked them. */
+  readonly catalog?: ModelCatalog | undefined;
+};
+
+/** What routing rules would have changed of the logged decisions; of the last 7 days when nothing is said. */
+export async function dryRunWith(
+  bench: Workbench,
+  { rules, decisionsMax, catalog, ...asked }: DryRunTask,
+): Promise<RulesDryRun> {
+  const { db, prices, policies, config, clock } = bench;
+  const localIds = new Set(
+    config.providers.filter(({ kind, isLocal }) => isLocal ?? kind === 'ollama').map(({ id }) => id),
+  );
+  return await dryRunRules(
+    {
+      db,
+      prices,
+      policies,
+      defaultModel: config.defaultModel,
+      catalog: catalog ?? null,
+      isLocal: (modelId) => localIds.has(providerOf(modelId)),
+    },
+    {
+      rules: rules === undefined ? (await readRules(bench)).rules : parseRoutingRules(rules),
+      window: parseTimeframe(asked, clock(), '7 days'),
+      decisionsMax,
+    },
+  );
+}
+
 export interface ImportTask {
   readonly isDryRun?: boolean | undefined;
   /** Where refused lines go; beside the journal when left out. */
@@ -238,24 +370,6 @@ export async function backtestWith(
   return backtest(matrix, { ...task, embedder, lambdas: lambdas === 'frontier' ? FRONTIER : lambdas });
 }
 
-/**
- * Writes the use case of every distinct prompt of the log, a JSON line each.
- *
- * @returns the number of lines
- */
-export async function writeAssignments(db: Database, file: string): Promise<number> {
-  const output = createWriteStream(file);
-  let lineCount = 0;
-  for await (const rows of streamLabelledPrompts(db)) {
-    const lines = rows.map(({ prompt, useCase }) => `${JSON.stringify({ prompt, useCase })}\n`);
-    lineCount += lines.length;
-    if (!output.write(lines.join(''))) await once(output, 'drain');
-  }
-  output.end();
-  await once(output, 'finish');
-  return lineCount;
-}
-
 function serverOf(config: Config, secrets: Secrets, url: string): Parameters<typeof openDatabase>[0] {
   return {
     url,
@@ -272,15 +386,4 @@ function judgeModelOf({ config, secrets }: LoadedConfig): JudgeModel | null {
   const choice = completionChoiceOf(model, config.providers, secrets.providerKeys, 'judge.model');
   const provider = config.providers.find(({ id }) => id === providerOf(model));
   return { modelId: model, choice, isLocal: provider?.isLocal ?? choice.kind === 'ollama' };
-}
-
-function priceBookOf(config: Config): PriceBook {
-  const listProviders = config.providers.filter(({ priceList }) => priceList !== undefined);
-  return new PriceBook({
-    overrides: config.prices,
-    freeProviders: config.providers
-      .filter(({ kind, isLocal }) => isLocal ?? kind === 'ollama')
-      .map(({ id }) => id),
-    listProviders: Object.fromEntries(listProviders.map(({ id, priceList = id }) => [id, priceList])),
-  });
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import * as contract from '../src/api/contract.ts';
+import { rulesAnswer } from '../src/api/contract-rules.ts';
 import { savingsAnswer } from '../src/api/contract-savings.ts';
 import { signalsAnswer } from '../src/api/contract-signals.ts';
 import { FakeProvider } from './kit/fake-provider.ts';
@@ -175,7 +176,7 @@ describe('the endpoints beside them', () => {
   it.each([
     ['GET', '/api/use-cases', undefined, contract.categoriesAnswer],
     ['GET', '/api/models', undefined, contract.modelsAnswer],
-    ['GET', '/api/rules', undefined, contract.rulesAnswer],
+    ['GET', '/api/rules', undefined, rulesAnswer],
     ['GET', '/api/exploration', undefined, contract.explorationAnswer],
     ['PUT', '/api/exploration', { share: 0.25 }, contract.explorationAnswer],
     ['PUT', '/api/exploration', { method: 'best-arm', budgetUsdPerDay: null }, contract.explorationAnswer],

@@ -13,7 +13,7 @@ import { PRICE_LIST_VERSION } from '../src/core/price-book.ts';
 import { BACKEND_DIFFERENCES } from '../src/store/backends.ts';
 import { Telemetry } from '../src/telemetry.ts';
 import { IMPORT_FIELD_NAMES } from '../src/tracker/import-rows.ts';
-import { JOURNAL_TABLES } from '../src/tracker/journal.ts';
+import { JOURNAL_TABLES } from '../src/core/journal-lines.ts';
 
 /*
  * The documentation against the program: what it names must exist, and what exists must be named.
@@ -150,7 +150,7 @@ describe('docs/cli.md', () => {
 
 describe('docs/api.md', () => {
   const text = read('docs/api.md');
-  const sources = ['src/server.ts', 'src/gateway/access.ts'].concat(
+  const sources = ['src/server.ts', 'src/gateway/access.ts', 'src/gateway/ollama-paths.ts'].concat(
     readdirSync(join(ROOT, 'src/api'))
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
       .map((name) => `src/api/${name}`),

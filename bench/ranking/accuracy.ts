@@ -10,7 +10,7 @@ import {
   scoreSequences,
 } from '../../src/ranking/standing.ts';
 import { createRandom, type Random } from '../../src/stats/random.ts';
-import type { OutcomeSet } from './data.ts';
+import { type OutcomeSet, themesOfSet } from './data.ts';
 import { Share } from './report.ts';
 import { bookOf, kendallTau, Tally, Traffic, type Truth, trueScore, truthsOf } from './world.ts';
 
@@ -104,11 +104,12 @@ interface Ever {
 
 function walk(facts: Accuracy, truths: readonly (readonly Truth[])[], random: Random): void {
   const { set } = facts;
+  const themes = themesOfSet(set);
   const ever: Ever[] = set.useCases.map(() => ({ order: false, candidate: false }));
   for (const [look, cells] of looksOf(set, random, LOOKS)) {
     const book = bookOf(set, cells);
-    const { rankings, calibration } = buildRankings(book, POLICIES);
-    const pool = new Pool(book, { calibration, curves: CURVES });
+    const { rankings, calibration } = buildRankings(book, POLICIES, { themes });
+    const pool = new Pool(book, { calibration, curves: CURVES, themes });
     for (const ranking of rankings) {
       const useCase = set.useCases.indexOf(ranking.useCase);
       const truth = new Map(set.modelIds.map((modelId, at) => [modelId, truths[useCase]?.[at] as Truth]));

@@ -24,6 +24,11 @@ export interface OutcomeSet {
   readonly pricedCount: number;
 }
 
+/** By use case, as rankings take them. */
+export function themesOfSet({ useCases, themes }: OutcomeSet): ReadonlyMap<string, string> {
+  return new Map(useCases.map((useCase, at) => [useCase, themes[at] ?? '']));
+}
+
 export interface ReadOptions {
   readonly dir: string;
   readonly seed: number;

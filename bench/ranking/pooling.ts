@@ -4,7 +4,7 @@ import { buildRankings } from '../../src/ranking/build-rankings.ts';
 import type { EvidenceBook } from '../../src/ranking/evidence.ts';
 import { createRandom } from '../../src/stats/random.ts';
 import { looksOf } from './accuracy.ts';
-import type { OutcomeSet } from './data.ts';
+import { type OutcomeSet, themesOfSet } from './data.ts';
 import { meanOf, round, type Section } from './report.ts';
 import { bookOf, kendallTau, trueScore, truthsOf } from './world.ts';
 
@@ -16,7 +16,9 @@ type Rank = (book: EvidenceBook, set: OutcomeSet) => readonly UseCaseRanking[];
 
 /** Ways to lean: the product's, and what it could do instead. */
 const WAYS: Readonly<Record<string, Rank>> = {
-  'the product: weight measured': (book) => buildRankings(book, POLICIES).rankings,
+  'the product: weight measured, themes': (book, set) =>
+    buildRankings(book, POLICIES, { themes: themesOfSet(set) }).rankings,
+  'without themes': (book) => buildRankings(book, POLICIES).rankings,
   'weight 5': (book) => buildRankings(book, POLICIES, { useCaseWeight: 5 }).rankings,
   'weight 20': (book) => buildRankings(book, POLICIES, { useCaseWeight: 20 }).rankings,
   'weight 80': (book) => buildRankings(book, POLICIES, { useCaseWeight: 80 }).rankings,

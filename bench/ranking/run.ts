@@ -4,6 +4,7 @@ import { accuracySections, tauSection } from './accuracy-sections.ts';
 import { hasData, inventedSet, readOutcomeSets } from './data.ts';
 import { measureDrift } from './drift.ts';
 import { measureGaming } from './gaming.ts';
+import { measureLoopDelay } from './loop-delay.ts';
 import { measurePooling } from './pooling.ts';
 import { priorSections } from './priors.ts';
 import { measureRefresh } from './refresh.ts';
@@ -77,7 +78,7 @@ async function main(): Promise<void> {
   const several = sets.filter(({ useCases }) => useCases.length > 1);
   const watched = several.filter(({ name }) => name !== 'routellm');
   const { paths, manyPaths, poolingPaths, driftPaths, seriesCount } = effort;
-  const parts: Readonly<Record<string, () => readonly Section[]>> = {
+  const parts: Readonly<Record<string, () => readonly Section[] | Promise<readonly Section[]>>> = {
     accuracy: () => {
       const all = sets.map((set) => {
         const pathCount = set.useCases.length * set.modelIds.length < FEW_CELLS ? manyPaths : paths;
@@ -90,13 +91,13 @@ async function main(): Promise<void> {
     signals: () => measureSignals(values.data, seed),
     priors: () => priorSections({ dir: values.data, seed }),
     gaming: () => measureGaming(values.data, seed),
-    refresh: () => [measureRefresh(seed, effort.rounds)],
+    refresh: async () => [measureRefresh(seed, effort.rounds), await measureLoopDelay(seed, effort.rounds)],
   };
   const sections: Section[] = [];
   for (const [name, measure] of Object.entries(parts)) {
     if (!isWanted(values.only, name)) continue;
     const startedAtMs = performance.now();
-    const found = measure();
+    const found = await measure();
     for (const section of found) {
       printSection(section, (text) => (values.json ? process.stderr : process.stdout).write(text));
     }

@@ -1,13 +1,10 @@
 import { parseArgs } from 'node:util';
-import { ModelCatalog, plainModel } from '../../src/core/model-catalog.ts';
-import { PolicyBook } from '../../src/core/policy.ts';
-import { evidenceOf, hashOf, type SeenPrompt, snapshotOf } from '../../src/evaluation/learn-outcomes.ts';
 import type { OutcomePrompt } from '../../src/evaluation/outcome-file.ts';
 import type { ExplorationChange } from '../../src/routing/exploration.ts';
-import { RoutingEngine } from '../../src/routing/routing-engine.ts';
-import { SnapshotHolder } from '../../src/routing/snapshot-holder.ts';
 import { createRandom } from '../../src/stats/random.ts';
-import { readRoutingSets } from './frontier-sets.ts';
+import { domainOf, ExploringGateway, meanOf, meansOf } from './exploring-gateway.ts';
+import { type RoutingSet, readRoutingSets } from './frontier-sets.ts';
+import { follow as followNewcomer, modelsThatFit, type Placement } from './newcomer.ts';
 
 /*
  * What exploring costs and finds: prompts in random order, one outcome seen of each, rankings and choices by the
@@ -15,196 +12,178 @@ import { readRoutingSets } from './frontier-sets.ts';
  * Regret is counted against the model that is the best of its domain over all prompts of the set.
  */
 
-const HELP = `exploration [--data FOLDER] [--seed 1] [--runs 10] [--prompts 4000] [--sets NAME]
+const HELP = `exploration [--data FOLDER] [--seed 1] [--runs 3] [--prompts 4000] [--sets NAME] [--only regret|newcomer]
   --data FOLDER   folder of routing_prompts, routing_models and routing_outcomes_* (.jsonl.gz)
   --seed N        of the orders and the draws
   --runs N        orders per set
   --prompts N     prompts of a run, at most
-  --sets NAME     the sets whose name contains it (default: all)`;
+  --sets NAME     the sets whose name contains it (default: all)
+  --only PART     regret from an empty log, or prompts until a new model is placed right`;
 
-/** Prompts between two rankings. */
-const REFRESH = 50;
 const WAYS: readonly (readonly [name: string, given: ExplorationChange])[] = [
   ['none', { share: 0 }],
   ['uniform 0.1', { method: 'uniform', share: 0.1 }],
-  ['thompson 0.1', { method: 'thompson', share: 0.1 }],
   ['best-arm 0.1', { method: 'best-arm', share: 0.1 }],
+  ['thompson 0.1', { method: 'thompson', share: 0.1 }],
   ['thompson 1', { method: 'thompson', share: 1 }],
 ];
+const QUARTERS = 4;
 
-/** Quality alone; margins and evidence are otherwise those of `auto`, which are of no moment for the best in quality. */
-const POLICIES = new PolicyBook({ '*': { weights: { success: 0, speed: 0, cost: 0, quality: 1 } } });
+interface Asked {
+  readonly data: string;
+  readonly sets: string;
+  readonly only: string;
+  readonly seed: number;
+  readonly runs: number;
+  readonly prompts: number;
+}
 
 interface Course {
   /** Of all prompts, points of quality (0.01) per prompt. */
   readonly regretPoints: number;
-  /** The same of the last quarter: what is left. */
-  readonly lastPoints: number;
+  /** The same of each quarter of the prompts, in their order. */
+  readonly quarterPoints: readonly number[];
   readonly exploredShare: number;
-  /** Prompts after a model joined until it was the choice for half of the prompts that it is best for; null: never. */
-  readonly joinedAfter: number | null;
 }
 
 interface Run {
   readonly prompts: readonly OutcomePrompt[];
   readonly models: readonly string[];
   readonly means: ReadonlyMap<string, ReadonlyMap<string, number>>;
-  /** Joins at the middle; null: all are there from the beginning. */
-  readonly newcomer: string | null;
   readonly exploration: ExplorationChange;
   readonly seed: number;
 }
 
-async function follow({ prompts, models, means, newcomer, exploration, seed }: Run): Promise<Course> {
-  const joinAt = newcomer === null ? 0 : Math.floor(prompts.length / 2);
-  const free = new Set(models);
-  const labels = new Map(prompts.map((prompt) => [hashOf(prompt), domainOf(prompt)]));
-  let domain = '';
-  const classifier = { classify: () => ({ useCase: domain, confidence: 1 }) };
-  const learnt = { useCases: [], classifier, labels };
-  const seen: SeenPrompt[] = [];
-  const presentAt = (at: number): readonly string[] =>
-    models.filter((model) => model !== newcomer || at >= joinAt);
-  const snapshot = (at: number) =>
-    snapshotOf(learnt, evidenceOf(seen, presentAt(at), learnt, free), POLICIES);
-  const snapshots = new SnapshotHolder(snapshot(0));
-  let catalog = new ModelCatalog(presentAt(0).map((modelId) => plainModel(modelId)));
-  const registry = {
-    get catalog() {
-      return catalog;
-    },
-    isPriced: () => true,
-    typicalCostUsd: () => 0,
-  };
-  const engine = new RoutingEngine(registry, {
-    snapshots,
-    exploration: { ...exploration, budgetUsdPerDay: null },
-    policies: POLICIES,
-    random: createRandom(seed),
-  });
-  const bestOf = (name: string, present: readonly string[]): number =>
-    Math.max(...present.map((model) => means.get(name)?.get(model) ?? 0));
-  const weights = new Map<string, number>();
-  for (const prompt of prompts) weights.set(domainOf(prompt), (weights.get(domainOf(prompt)) ?? 0) + 1);
-  let [regret, last, exploredCount] = [0, 0, 0];
-  let joinedAfter: number | null = null;
+async function follow({ prompts, models, means, exploration, seed }: Run): Promise<Course> {
+  const gateway = new ExploringGateway(prompts, models, { exploration, seed });
+  const quarters = Array.from({ length: QUARTERS }, () => [] as number[]);
+  let exploredCount = 0;
   for (const [at, prompt] of prompts.entries()) {
-    if (newcomer !== null && at === joinAt)
-      catalog = new ModelCatalog(presentAt(at).map((modelId) => plainModel(modelId)));
-    domain = domainOf(prompt);
-    const decision = await engine.route({ content: 'x', routing: { explicit: false } });
-    const model = decision.modelIds[0] ?? '';
-    const lost = bestOf(domain, presentAt(at)) - (means.get(domain)?.get(model) ?? 0);
-    regret += lost;
-    if (at >= prompts.length * 0.75) last += lost;
-    exploredCount += Number(decision.isExploration);
-    const outcome = prompt.outcomes.get(model);
-    if (outcome !== undefined) seen.push({ prompt, seen: new Map([[model, outcome]]) });
-    if ((at + 1) % REFRESH !== 0) continue;
-    snapshots.replace(snapshot(at + 1));
-    if (newcomer === null || at < joinAt || joinedAfter !== null) continue;
-    let [won, all] = [0, 0];
-    for (const [name, weight] of weights) {
-      if ((means.get(name)?.get(newcomer) ?? 0) < bestOf(name, models)) continue;
-      domain = name;
-      const { modelIds } = await engine.explain({ content: 'x', routing: { explicit: false } });
-      all += weight;
-      if (modelIds[0] === newcomer) won += weight;
-    }
-    if (all > 0 && won >= all / 2) joinedAfter = at + 1 - joinAt;
+    const { model, isExploration } = await gateway.answer(prompt);
+    const own = means.get(domainOf(prompt)) ?? new Map<string, number>();
+    quarters[Math.floor((QUARTERS * at) / prompts.length)]?.push(
+      100 * (Math.max(...own.values()) - (own.get(model) ?? 0)),
+    );
+    exploredCount += Number(isExploration);
   }
-  const count = prompts.length;
   return {
-    regretPoints: (100 * regret) / count,
-    lastPoints: (100 * last) / (count / 4),
-    exploredShare: exploredCount / count,
-    joinedAfter,
+    regretPoints: meanOf(quarters.flat()),
+    quarterPoints: quarters.map(meanOf),
+    exploredShare: exploredCount / prompts.length,
   };
-}
-
-/** Mean quality by domain and model, over all prompts. */
-function meansOf(
-  prompts: readonly OutcomePrompt[],
-  models: readonly string[],
-): ReadonlyMap<string, ReadonlyMap<string, number>> {
-  const byDomain = new Map<string, OutcomePrompt[]>();
-  for (const prompt of prompts)
-    byDomain.set(domainOf(prompt), [...(byDomain.get(domainOf(prompt)) ?? []), prompt]);
-  return new Map(
-    [...byDomain].map(([domain, own]) => [
-      domain,
-      new Map(
-        models.map((model) => [model, mean(own.map(({ outcomes }) => outcomes.get(model)?.score ?? 0))]),
-      ),
-    ]),
-  );
-}
-
-function domainOf({ domain }: OutcomePrompt): string {
-  return domain ?? 'all';
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Mean and half a 95 % interval over runs. */
 function spread(values: readonly number[]): string {
-  const center = mean(values);
+  const center = meanOf(values);
   const variance = values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
-  return `${center.toFixed(2)} ± ${(1.96 * Math.sqrt(variance / values.length)).toFixed(2)}`;
+  return `${center.toFixed(1)} ± ${(1.96 * Math.sqrt(variance / values.length)).toFixed(1)}`;
 }
 
-async function measure(options: {
-  readonly data: string;
-  readonly sets: string;
-  readonly seed: number;
-  readonly runs: number;
-  readonly prompts: number;
-}): Promise<void> {
-  process.stdout.write(
-    '| set | exploration | regret, points a prompt | of the last quarter | explored | a new best model is the choice after |\n|---|---|---|---|---|---|\n',
-  );
-  for (const { name, hasCosts, matrix } of readRoutingSets(options.data, options.sets)) {
-    if (hasCosts && name.includes(',')) continue;
-    const { models } = matrix;
-    const means = meansOf(matrix.prompts, models);
-    const overall = models.map((model) =>
-      mean(matrix.prompts.map(({ outcomes }) => outcomes.get(model)?.score ?? 0)),
-    );
-    const newcomer = models[overall.indexOf(Math.max(...overall))] ?? '';
-    for (const [way, exploration] of WAYS) {
-      const courses: Course[] = [];
-      const joins: (number | null)[] = [];
-      for (let run = 0; run < options.runs; run++) {
-        const seed = options.seed * 1_000 + run;
-        const prompts = [...matrix.prompts];
-        createRandom(seed).shuffle(prompts);
-        const common = { prompts: prompts.slice(0, options.prompts), models, means, exploration, seed };
-        courses.push(await follow({ ...common, newcomer: null }));
-        joins.push((await follow({ ...common, newcomer })).joinedAfter);
-      }
-      const found = joins.flatMap((count) => count ?? []).sort((one, other) => one - other);
-      const middle = found[Math.floor(options.runs / 2)];
-      const promptCount = Math.min(options.prompts, matrix.prompts.length);
-      process.stdout.write(
-        `| ${name} (${models.length} models, ${means.size} domains, ${promptCount} prompts) | ${way} ` +
-          `| ${spread(courses.map(({ regretPoints }) => regretPoints))} ` +
-          `| ${spread(courses.map(({ lastPoints }) => lastPoints))} ` +
-          `| ${mean(courses.map(({ exploredShare }) => exploredShare)).toFixed(3)} ` +
-          `| ${middle ?? 'not'} (${found.length} of ${options.runs} runs) |\n`,
-      );
-    }
+/** "450 (3 of 3)": the median of the runs, those that never came so far last. */
+function middle(counts: readonly (number | null)[]): string {
+  const sorted = counts.map((count) => count ?? Number.POSITIVE_INFINITY).sort((one, other) => one - other);
+  const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.POSITIVE_INFINITY;
+  const found = sorted.filter(Number.isFinite).length;
+  return `${Number.isFinite(median) ? median.toLocaleString('en') : 'not'} (${found} of ${sorted.length})`;
+}
+
+function* ordersOf(set: RoutingSet, { seed, runs, prompts }: Asked): Generator<[OutcomePrompt[], number]> {
+  for (let run = 0; run < runs; run++) {
+    const order = [...set.matrix.prompts];
+    createRandom(seed * 1_000 + run).shuffle(order);
+    yield [order.slice(0, prompts), seed * 1_000 + run];
   }
+}
+
+async function measureRegret(set: RoutingSet, asked: Asked): Promise<void> {
+  const { prompts: all, models } = set.matrix;
+  const means = meansOf(all, models);
+  const count = Math.min(asked.prompts, all.length);
+  const each = count / (models.length * means.size);
+  const name = `${set.name} (${models.length} models, ${means.size} domains, ${count} prompts: ${each.toFixed(1)} a model and domain)`;
+  for (const [way, exploration] of WAYS) {
+    const courses: Course[] = [];
+    for (const [prompts, seed] of ordersOf(set, asked)) {
+      courses.push(await follow({ prompts, models, means, exploration, seed }));
+    }
+    const quarters = Array.from({ length: QUARTERS }, (_, at) =>
+      meanOf(courses.map(({ quarterPoints }) => quarterPoints[at] ?? 0)).toFixed(1),
+    );
+    print(
+      name,
+      way,
+      spread(courses.map(({ regretPoints }) => regretPoints)),
+      ...quarters,
+      meanOf(courses.map(({ exploredShare }) => exploredShare)).toFixed(3),
+    );
+  }
+}
+
+async function measureNewcomers(set: RoutingSet, asked: Asked): Promise<void> {
+  const models = modelsThatFit(set.matrix.prompts.slice(0, asked.prompts), set.matrix.models);
+  const domains = meansOf(set.matrix.prompts, models).size;
+  const half = Math.ceil(Math.min(asked.prompts, set.matrix.prompts.length) / 2);
+  const joined = { best: models[0] ?? '', worst: models.at(-1) ?? '' };
+  for (const [way, exploration] of WAYS) {
+    const found: Record<keyof typeof joined, Placement[]> = { best: [], worst: [] };
+    for (const [prompts, seed] of ordersOf(set, asked)) {
+      for (const which of ['best', 'worst'] as const) {
+        found[which].push(
+          await followNewcomer({ prompts, models, newcomer: joined[which], exploration, seed }),
+        );
+      }
+    }
+    print(
+      `${set.name} (${models.length} of ${set.matrix.models.length} models, ${domains} domains, ${half} prompts)`,
+      way,
+      middle(found.best.map(({ knownAfter }) => knownAfter)),
+      middle(found.best.map(({ gainedAfter }) => gainedAfter)),
+      middle(found.worst.map(({ knownAfter }) => knownAfter)),
+      meanOf(found.worst.map(({ takenShare }) => takenShare)).toFixed(3),
+    );
+  }
+}
+
+function print(...cells: readonly string[]): void {
+  process.stdout.write(`| ${cells.join(' | ')} |\n`);
+}
+
+function printHead(...cells: readonly string[]): void {
+  print(...cells);
+  process.stdout.write(`|${'---|'.repeat(cells.length)}\n`);
+}
+
+async function measure(asked: Asked): Promise<void> {
+  const sets = [...readRoutingSets(asked.data, asked.sets)].filter(
+    ({ name, hasCosts }) => !hasCosts || !name.includes(','),
+  );
+  if (asked.only !== 'newcomer') {
+    const quarters = Array.from({ length: QUARTERS }, (_, at) => `quarter ${at + 1}`);
+    printHead('set', 'exploration', 'regret, points a prompt', ...quarters, 'explored');
+    for (const set of sets) await measureRegret(set, asked);
+    process.stdout.write('\n');
+  }
+  if (asked.only === 'regret') return;
+  printHead(
+    'set',
+    'exploration',
+    'the best: quality known to 5 points for half of the prompts after',
+    'half of what it could gain is gained after',
+    'the worst: quality known after',
+    'the worst: share of the prompts',
+  );
+  for (const set of sets) await measureNewcomers(set, asked);
 }
 
 const { values } = parseArgs({
   options: {
     data: { type: 'string', default: '../shared/data' },
     seed: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '10' },
+    runs: { type: 'string', default: '3' },
     prompts: { type: 'string', default: '4000' },
     sets: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -213,6 +192,7 @@ else
   await measure({
     data: values.data,
     sets: values.sets,
+    only: values.only,
     seed: Number(values.seed),
     runs: Number(values.runs),
     prompts: Number(values.prompts),

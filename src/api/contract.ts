@@ -113,11 +113,14 @@ export const explorationBody = z
       .describe('Share of auto requests that may take another model than the best, 0..1'),
     budgetUsdPerDay: z.number().min(0).nullable().describe('Dollars beyond the best models on one day (UTC)'),
     newModelRequests: z.int().min(0).max(100_000).describe('Requests here after which a model is not new'),
+    shadow: z
+      .boolean()
+      .describe('The caller gets the best model’s answer; what is drawn answers in the background'),
     excludedUseCases: z.array(z.string().min(1).max(200)).max(1_000).describe('Nothing is explored there'),
   })
   .partial()
   .refine((body) => Object.keys(body).length > 0, {
-    message: 'give share, method, budgetUsdPerDay, newModelRequests or excludedUseCases',
+    message: 'give share, method, budgetUsdPerDay, newModelRequests, shadow or excludedUseCases',
   });
 
 export const errorAnswer = z.object({
@@ -152,6 +155,17 @@ export const usageStatsAnswer = z.object({
     userCount: z.number().describe('Different users; estimated beyond some thousands'),
     distinctPromptCount: z.number().describe('Different prompts; estimated beyond some thousands'),
   }),
+  shadow: z
+    .object({ requestCount: z.number(), pricedCount: z.number(), costSumUsd: z.number().nullable() })
+    .describe('Shadow calls: paid, but asked for by nobody, so in no other figure'),
+  embedding: z
+    .object({
+      requestCount: z.number(),
+      pricedCount: z.number(),
+      costSumUsd: z.number().nullable(),
+      promptTokenSum: z.number().nullable(),
+    })
+    .describe('Requests for vectors: no questions, so in no other figure'),
   byModel: z.array(z.object({ modelId: z.string(), ...usageFigures })),
   byUseCase: z.array(z.object({ useCase: z.string(), ...usageFigures })),
   bucketMs: z.number(),
@@ -317,6 +331,7 @@ export const explorationAnswer = z.object({
   share: z.number(),
   budgetUsdPerDay: z.number().nullable(),
   newModelRequests: z.number(),
+  shadow: z.boolean(),
   excludedUseCases: z.array(z.string()),
   today: explored.extend({ day: z.string(), leftUsd: z.number().nullable() }),
   useCases: z.array(
@@ -332,10 +347,6 @@ export const explorationAnswer = z.object({
       today: explored.describe('Of this gateway'),
     }),
   ),
-});
-
-export const rulesAnswer = z.object({
-  rules: z.array(z.looseObject({ name: z.string(), priority: z.number() })),
 });
 
 export const modelsAnswer = z.object({

@@ -1,9 +1,12 @@
 import type { EventBus } from '../core/events.ts';
 import type { ModelCatalog } from '../core/model-catalog.ts';
 import type { PriceBook } from '../core/price-book.ts';
+import type { KeptRules } from '../core/routing-rules.ts';
 import type { UseCaseAnalyzer } from '../discovery/use-case-analyzer.ts';
+import type { AbTestBook } from '../evaluation/ab-tests.ts';
 import type { Judge, JudgeTask } from '../evaluation/judge.ts';
 import type { PolicyEvaluation } from '../evaluation/off-policy-report.ts';
+import type { RulesDryRun } from '../evaluation/rules-dry-run.ts';
 import type { ModelRanker } from '../ranking/model-ranker.ts';
 import type { RefreshAnswer } from '../ranking/refresh-answer.ts';
 import type { Exploration } from '../routing/exploration.ts';
@@ -12,6 +15,7 @@ import type { SnapshotSource } from '../routing/snapshot-holder.ts';
 import type { Database } from '../store/database.ts';
 import type { UsageTracker } from '../tracker/usage-tracker.ts';
 import type { EvaluateBody } from './contract-evaluate.ts';
+import type { DryRunBody } from './contract-rules.ts';
 import type { Job, JobBoard } from './jobs.ts';
 
 /** State of a provider as the API shows it; who runs the gateway hands it in. */
@@ -31,6 +35,7 @@ export interface ApiDeps {
   readonly analyzer: UseCaseAnalyzer;
   readonly ranker: ModelRanker;
   readonly judge: Judge;
+  readonly abTests: AbTestBook;
   readonly router: RoutingEngine;
   readonly exploration: Exploration;
   readonly snapshots: SnapshotSource;
@@ -45,6 +50,18 @@ export interface ApiDeps {
   startJudging(task: Omit<JudgeTask, 'signal' | 'onProgress'>): Job;
   /** @throws {TallyrankError} `bad_request` for settings that are none */
   evaluatePolicy(question: EvaluateBody): Promise<PolicyEvaluation>;
+  /** The operator's rules in use. */
+  rules(): KeptRules;
+  /**
+   * Replaces them, here at once and elsewhere within seconds; null goes back to the configuration's.
+   *
+   * @throws {TallyrankError} `bad_request` with every fault
+   */
+  setRules(rules: unknown): Promise<void>;
+  /** @throws {TallyrankError} `bad_request` for rules that are none */
+  dryRunRules(question: DryRunBody): Promise<RulesDryRun>;
+  /** Routes by the A/B tests of the store at once, and not only at the next poll. */
+  followAbTests(): Promise<void>;
   refreshRankings(): Promise<RefreshAnswer>;
   /** Uses at once what was published, and not only at the next poll. */
   followRankings(): Promise<void>;

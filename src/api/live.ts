@@ -14,7 +14,7 @@ export function mountLive(api: ApiServer, deps: ApiDeps): void {
 
   api.get(
     '/api/events',
-    { schema: { tags: ['live'], summary: 'Server-sent events: request, ranking, job' } },
+    { schema: { tags: ['live'], summary: 'Server-sent events: request, ranking, job, ab-test' } },
     (request, reply) => {
       reply.hijack();
       const stream = reply.raw;

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { mountAbTests } from './ab-tests.ts';
 import type { ApiDeps } from './deps.ts';
 import { mountEvaluate } from './evaluate.ts';
 import { mountExploration } from './exploration.ts';
@@ -11,6 +12,7 @@ import { mountRankingVersions } from './ranking-versions.ts';
 import { mountRankings } from './rankings.ts';
 import { mountRequests } from './requests.ts';
 import { mountRouting } from './routing.ts';
+import { mountRules } from './rules.ts';
 import type { ApiServer, ContractTypes } from './server-type.ts';
 import { mountSignals } from './signals.ts';
 import { mountTrends } from './trends.ts';
@@ -38,8 +40,10 @@ export async function apiPlugin(
   mountFeedback(api, deps);
   mountSignals(api, deps);
   mountRouting(api, deps);
+  mountRules(api, deps);
   mountEvaluate(api, deps);
   mountExploration(api, deps);
+  mountAbTests(api, deps);
   mountModels(api, deps);
   mountLive(api, deps);
   mountPage(api);

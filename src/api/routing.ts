@@ -1,10 +1,10 @@
-import { errorAnswer, explainAnswer, explainBody, rulesAnswer } from './contract.ts';
+import { errorAnswer, explainAnswer, explainBody } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ApiServer } from './server-type.ts';
 
 const tags = ['routing'];
 
-/** Which model would be chosen, and by which rules. */
+/** Which model would be chosen, and why. */
 export function mountRouting(api: ApiServer, deps: ApiDeps): void {
   const { router } = deps;
 
@@ -22,11 +22,5 @@ export function mountRouting(api: ApiServer, deps: ApiDeps): void {
       const { prompt, messages, model, ...context } = body;
       return router.explain({ ...context, content: prompt ?? messages ?? '', model: model ?? null });
     },
-  );
-
-  api.get(
-    '/api/rules',
-    { schema: { tags, summary: 'Rules, highest priority first', response: { 200: rulesAnswer } } },
-    async () => ({ rules: router.rules() }),
   );
 }

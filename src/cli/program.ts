@@ -1,14 +1,17 @@
 import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
+import { addAbTests } from './ab-tests.ts';
 import { addAnalyze } from './analyze.ts';
 import { addBacktest } from './backtest.ts';
 import { addConfig } from './config.ts';
 import type { CommandContext } from './context.ts';
 import { addEvaluate } from './evaluate.ts';
+import { addExploration } from './exploration.ts';
 import { addImport } from './import.ts';
 import { addJudge } from './judge.ts';
 import { addRank } from './rank.ts';
 import { addRankings } from './rankings.ts';
+import { addRules } from './rules.ts';
 import { addSavings } from './savings.ts';
 import { addSignals } from './signals.ts';
 import { addStart } from './start.ts';
@@ -29,9 +32,12 @@ export function buildProgram(context: CommandContext): Command {
   addRankings(program, context);
   addJudge(program, context);
   addSignals(program, context);
+  addAbTests(program, context);
   addSavings(program, context);
   addBacktest(program, context);
   addEvaluate(program, context);
+  addRules(program, context);
+  addExploration(program, context);
   addConfig(program, context);
   for (const command of [program, ...leafCommands(program)]) {
     command

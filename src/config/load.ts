@@ -4,6 +4,7 @@ import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { TallyrankError } from '../core/errors.ts';
 import { ENVIRONMENT } from './environment.ts';
+import { keysOf, providersOf } from './environment-providers.ts';
 import type { Config, ProviderConfig, Secrets } from './schema.ts';
 import { configSchema } from './schema.ts';
 
@@ -177,9 +178,7 @@ function readSecrets(env: Environment, { providers, discovery }: Config, faults:
   if (adminKey !== null && adminKey.length < ADMIN_KEY_LENGTH_MIN) {
     faults.push(`TALLYRANK_ADMIN_KEY: must have at least ${ADMIN_KEY_LENGTH_MIN} characters`);
   }
-  const providerKeys = new Map<string, string>();
-  if (env['OPENAI_API_KEY']) providerKeys.set('openai', env['OPENAI_API_KEY']);
-  if (env['ANTHROPIC_API_KEY']) providerKeys.set('anthropic', env['ANTHROPIC_API_KEY']);
+  const providerKeys = keysOf(env);
   for (const { id, apiKeyEnv } of providers) {
     if (apiKeyEnv === undefined) continue;
     const key = env[apiKeyEnv];
@@ -205,42 +204,14 @@ function mergeProviders(
   for (const id of new Set(ids.filter((id, at) => ids.indexOf(id) !== at))) {
     faults.push(`providers: the id "${id}" is given twice`);
   }
-  const found: ProviderConfig[] = [
-    { id: 'ollama', kind: 'ollama', baseUrl: ollamaUrl(env['OLLAMA_HOST'], faults), isLocal: true },
-  ];
-  if (env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL']) {
-    const baseUrl = urlOf('OPENAI_BASE_URL', env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1', faults);
-    found.push({ id: 'openai', kind: 'openai', baseUrl });
-  }
-  if (env['ANTHROPIC_API_KEY'] || env['ANTHROPIC_BASE_URL']) {
-    const baseUrl = urlOf(
-      'ANTHROPIC_BASE_URL',
-      env['ANTHROPIC_BASE_URL'] || 'https://api.anthropic.com',
-      faults,
-    );
-    found.push({ id: 'anthropic', kind: 'anthropic', baseUrl });
-  }
+  const found = providersOf(env, faults);
   return [...configured, ...found.filter(({ id }) => !ids.includes(id))];
 }
 
 /** The base as its protocol's clients write it: OpenAI's ends in /v1 or another path, the others' do not. */
 function toBaseUrl(kind: ProviderConfig['kind'], url: string): string {
   const bare = url.replace(/\/+$/, '');
+  if (kind === 'azure') return bare.replace(/\/openai(\/v1)?$/, '');
   if (kind === 'openai') return new URL(bare).pathname === '/' ? `${bare}/v1` : bare;
   return bare.replace(/\/(v1|api)$/, '');
-}
-
-/** OLLAMA_HOST as Ollama itself reads it: host, host:port or URL; 0.0.0.0 is where it listens, not where it is. */
-function ollamaUrl(host: string | undefined, faults: string[]): string {
-  if (!host) return 'http://127.0.0.1:11434';
-  const whole = /^https?:\/\//.test(host) ? host : `http://${host}`;
-  const url = urlOf('OLLAMA_HOST', whole.replace('//0.0.0.0', '//127.0.0.1'), faults);
-  const isPortless = /^http:\/\/(\[[^\]]*\]|[^:/]+)\/?$/.test(url);
-  return isPortless ? `${url.replace(/\/$/, '')}:11434` : url;
-}
-
-function urlOf(name: string, text: string, faults: string[]): string {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text;
-  faults.push(`${name}: "${text}" is not an http(s) URL`);
-  return text;
 }

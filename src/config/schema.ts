@@ -3,7 +3,7 @@ import { TallyrankError } from '../core/errors.ts';
 import { parseDurationMs } from '../core/timeframe.ts';
 import { USE_CASE_RULES_MAX } from '../core/use-case-rules.ts';
 import { embedder, price, provider } from './schema-providers.ts';
-import { exploration, sessions, useCasePolicy, useCaseRule } from './schema-routing.ts';
+import { exploration, routingRules, sessions, useCasePolicy, useCaseRule } from './schema-routing.ts';
 
 /*
  * Every setting: default, unit, range and sentence. docs/configuration.md is compared with this file by a
@@ -130,6 +130,7 @@ export const configSchema = z.strictObject({
     .max(USE_CASE_RULES_MAX)
     .default([])
     .describe('Hand-written use cases; the first rule that holds wins over the classifier'),
+  routingRules: routingRules.default([]).describe('Rules that route; those set by API win over all of them'),
   privacy: z
     .strictObject({
       keepTexts: z

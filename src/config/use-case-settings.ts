@@ -24,9 +24,18 @@ export function parseUseCaseSettings(value: unknown): Readonly<Record<string, Us
  * @throws {TallyrankError} `not_found`, `bad_request`
  */
 export function readUseCaseSettings(file: string): Readonly<Record<string, UseCaseSettings>> {
+  return parseUseCaseSettings(readYaml(file));
+}
+
+/**
+ * What a YAML or JSON file holds.
+ *
+ * @throws {TallyrankError} `not_found`, `bad_request`
+ */
+export function readYaml(file: string): unknown {
   if (!fs.existsSync(file)) throw new TallyrankError('not_found', `There is no file ${file}.`);
   try {
-    return parseUseCaseSettings(parseYaml(fs.readFileSync(file, 'utf8')));
+    return parseYaml(fs.readFileSync(file, 'utf8')) as unknown;
   } catch (error) {
     if (!(error instanceof YAMLParseError)) throw error;
     throw new TallyrankError('bad_request', `${file} is not valid YAML: ${error.message}`, { cause: error });

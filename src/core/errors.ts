@@ -44,6 +44,8 @@ export const ERROR_KINDS = {
   upstream_timeout: { statusCode: 504, fault: 'provider', retryable: true, type: 'api_error' },
   upstream_malformed: { statusCode: 502, fault: 'provider', retryable: true, type: 'api_error' },
   upstream_cut: { statusCode: 502, fault: 'provider', retryable: true, type: 'api_error' },
+  upstream_paused: { statusCode: 503, fault: 'policy', retryable: true, type: 'api_error' },
+  provider_busy: { statusCode: 503, fault: 'self', retryable: true, type: 'api_error' },
   empty_answer: { statusCode: 502, fault: 'model', retryable: true, type: 'api_error' },
   truncated_answer: { statusCode: 200, fault: 'model', retryable: false, type: 'api_error' },
   refused_answer: { statusCode: 200, fault: 'model', retryable: false, type: 'api_error' },

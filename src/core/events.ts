@@ -1,3 +1,4 @@
+import type { AbStatus } from './ab-test.ts';
 import type { Decision } from './decision.ts';
 import type { UsageRecord } from './usage-record.ts';
 
@@ -6,6 +7,12 @@ export interface AppEvents {
   request: { readonly record: UsageRecord; readonly decision: Decision | null };
   ranking: { readonly version: string };
   job: { readonly jobId: string; readonly status: string };
+  /** A test began, ended or went, or its verdict changed; `verdict` is the sentence, null where it did not. */
+  'ab-test': {
+    readonly name: string;
+    readonly status: AbStatus | 'removed';
+    readonly verdict: string | null;
+  };
 }
 
 export type AppEventName = keyof AppEvents;

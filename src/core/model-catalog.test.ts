@@ -52,6 +52,10 @@ describe('ModelCatalog', () => {
     ['llama3', 'ollama:llama3:latest'],
     ['ollama:llama3', 'ollama:llama3:latest'],
     ['azure:gpt-4o', 'azure:gpt-4o'],
+    // Ollama's clients add the tag, whoever's the model is.
+    ['mistral:latest', 'ollama:mistral:7b'],
+    ['azure:gpt-4o:latest', 'azure:gpt-4o'],
+    ['text-embedding-3-small:latest', 'openai:text-embedding-3-small'],
   ])('understands %s', (name, modelId) => {
     expect(CATALOG.resolve(name).modelId).toBe(modelId);
     expect(CATALOG.canonicalId(name)).toBe(modelId);

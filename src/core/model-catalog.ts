@@ -47,9 +47,14 @@ export interface RequiredAbilities {
   readonly needsImages: boolean;
   /** Tokens of the prompt, roughly; null when not counted. */
   readonly promptTokens: number | null;
+  /** Tokens that the answer may have, which must fit in beside the prompt; null or left out: not said. */
+  readonly answerTokens?: number | null | undefined;
 }
 
 const SUGGESTIONS_MAX = 8;
+
+/** Ollama's tag of a name that was given none. */
+const LATEST = ':latest';
 
 /**
  * All models of all providers, immutable. A bare name or alias is accepted wherever it is unambiguous.
@@ -86,7 +91,7 @@ export class ModelCatalog {
   resolve(name: string): CatalogModel {
     const exact = this.#byId.get(name);
     if (exact) return exact;
-    const named = this.#byAlias.get(name) ?? this.#byBareName.get(name) ?? [];
+    const named = this.#named(name);
     const [only] = named;
     if (only && named.length === 1) return only;
     const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
@@ -104,8 +109,17 @@ export class ModelCatalog {
   /** Canonical id for a name of the log: resolved where it can be, otherwise the name as it is. */
   canonicalId(name: string): string {
     if (this.#byId.has(name)) return name;
+    const named = this.#named(name);
+    return named.length === 1 && named[0] ? named[0].modelId : name;
+  }
+
+  #named(name: string): readonly CatalogModel[] {
     const named = this.#byAlias.get(name) ?? this.#byBareName.get(name);
-    return named?.length === 1 && named[0] ? named[0].modelId : name;
+    if (named !== undefined || !name.endsWith(LATEST)) return named ?? [];
+    // Ollama's clients add the tag to any name that has none.
+    const bare = name.slice(0, -LATEST.length);
+    const exact = this.#byId.get(bare);
+    return exact === undefined ? (this.#byAlias.get(bare) ?? []) : [exact];
   }
 
   #suggest(): string {
@@ -124,7 +138,7 @@ export function hasAbilities(model: CatalogModel, needs: RequiredAbilities): boo
   return !(
     needs.promptTokens !== null &&
     model.contextTokens !== null &&
-    needs.promptTokens > model.contextTokens
+    needs.promptTokens + (needs.answerTokens ?? 0) > model.contextTokens
   );
 }
 
@@ -135,8 +149,8 @@ function push(index: Map<string, CatalogModel[]>, name: string, model: CatalogMo
 function aliasesOf(model: CatalogModel): string[] {
   const names = [model.name, ...model.aliases];
   // Ollama's ":latest" may be left out, as its own tools allow.
-  if (model.name.endsWith(':latest')) {
-    const bare = model.name.slice(0, -':latest'.length);
+  if (model.name.endsWith(LATEST)) {
+    const bare = model.name.slice(0, -LATEST.length);
     names.push(bare, `${model.provider}:${bare}`);
   }
   return names;

@@ -33,6 +33,12 @@ describe('policyOf', () => {
     expect(policyOf('auto:best')).toBe(POLICIES['auto:best']);
   });
 
+  it('takes the tag that Ollama’s clients add', () => {
+    expect(policyOf('auto:latest')).toBe(POLICIES.auto);
+    expect(policyOf('auto:cheap:latest')).toBe(POLICIES['auto:cheap']);
+    expect(() => policyOf('latest')).toThrow(/not a policy/);
+  });
+
   it('lists the presets when the name is none of them', () => {
     expect(() => policyOf('auto:free')).toThrow(/auto, auto:cheap, auto:fast, auto:best/);
     expect(() => policyOf('constructor')).toThrow(/not a policy/);

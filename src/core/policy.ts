@@ -109,6 +109,13 @@ export const CURVES: Curves = { speedHalfMs: 15_000, costHalfUsd: 0.01 };
 /** Settings that hold in every use case that has none of its own. */
 const EVERY_USE_CASE = '*';
 
+/** A policy book as plain data. */
+export interface PolicyParts {
+  /** By slug; "*" for every use case that has none of its own. */
+  readonly settings: Readonly<Record<string, UseCaseSettings>>;
+  readonly table: PolicyTable;
+}
+
 /**
  * The presets as an operator adjusted them per use case. Weights and margins are those of `auto`: the other presets
  * are asked for by name, and mean what the table says. Certainty, evidence and ceilings hold for all of them.
@@ -122,6 +129,11 @@ export class PolicyBook {
   constructor(settings: Readonly<Record<string, UseCaseSettings>> = {}, table: PolicyTable = POLICIES) {
     this.#settings = settings;
     this.#table = table;
+  }
+
+  /** What makes the same book again, in another thread. */
+  get parts(): PolicyParts {
+    return { settings: this.#settings, table: this.#table };
   }
 
   /**
@@ -174,12 +186,13 @@ export function isAutoName(name: string): boolean {
 }
 
 /**
- * The preset of a name: "auto:cheap", or "cheap" alone where a policy is asked for.
+ * The preset of a name: "auto:cheap", or "cheap" alone where a policy is asked for; ":latest" may stand behind it.
  *
  * @throws {TallyrankError} `bad_request` with the presets there are
  */
 export function policyOf(name: string, policies: PolicyTable = POLICIES): Policy {
-  const full = isAutoName(name) ? name : `auto:${name}`;
+  // Ollama's clients add the tag to any name that has none.
+  const full = isAutoName(name) ? name.replace(/:latest$/, '') : `auto:${name}`;
   if (Object.hasOwn(policies, full)) return policies[full as PolicyName];
   const known = Object.keys(policies).join(', ');
   throw new TallyrankError('bad_request', `"${name.slice(0, 40)}" is not a policy; there are ${known}.`, {

@@ -25,6 +25,8 @@ export interface PriceBookOptions {
   readonly freeProviders?: readonly string[] | undefined;
   /** Provider name to the id that the list knows it by, e.g. a compatible server that resells. */
   readonly listProviders?: Readonly<Record<string, string>> | undefined;
+  /** Canonical model id to the name that the list knows the model by, e.g. of a deployment to its model. */
+  readonly listNames?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Version of the bundled list; a test compares it with the installed package. */
@@ -50,12 +52,14 @@ export class PriceBook {
   readonly #overrides: Readonly<Record<string, PriceOverride>>;
   readonly #freeProviders: ReadonlySet<string>;
   readonly #listProviders: Readonly<Record<string, string>>;
+  readonly #listNames: Readonly<Record<string, string>>;
   readonly #typical = new Map<string, number | null>();
 
   constructor(options: PriceBookOptions = {}) {
     this.#overrides = options.overrides ?? {};
     this.#freeProviders = new Set(options.freeProviders ?? ['ollama']);
     this.#listProviders = options.listProviders ?? {};
+    this.#listNames = options.listNames ?? {};
   }
 
   /**
@@ -86,7 +90,7 @@ export class PriceBook {
 
   #priceByList(modelId: string, usage: TokenUsage, at: Date): Price | null {
     const provider = providerOf(modelId);
-    const name = modelId.slice(provider.length + 1);
+    const name = this.#listNames[modelId] ?? modelId.slice(provider.length + 1);
     const { promptTokens, completionTokens } = usage;
     if (promptTokens === null || completionTokens === null) return null;
     const found = calcPrice(

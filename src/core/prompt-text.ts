@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { withoutInsertedBlocks } from './client-blocks.ts';
 import { clipMiddle, withoutPastedText } from './pasted-text.ts';
 
@@ -76,9 +76,14 @@ function askedText(text: string): string {
  */
 export function promptHash(text: PromptText): string {
   const whole = text.context === '' ? text.prompt : `${text.context}\n${text.prompt}`;
-  const normal = whole.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
-  return createHash('sha256').update(normal).digest('hex').slice(0, 16);
+  const lower = (NOT_ASCII.test(whole) ? whole.normalize('NFKC') : whole).toLowerCase();
+  const normal = (UNEVEN_SPACE.test(lower) ? lower.replace(/\s+/g, ' ') : lower).trim();
+  return hash('sha256', normal).slice(0, 16);
 }
+
+const NOT_ASCII = /[^\0-\x7f]/;
+/** White space that is not a single blank: what {@link promptHash} would change. */
+const UNEVEN_SPACE = /[^\S ]| {2}/;
 
 /** Text of a content field: a string, or the text parts of an array of parts; other parts have no text. */
 export function textOfContent(content: unknown): string {

@@ -1,6 +1,7 @@
 import type { Classification, PromptClassifier } from './classifier.ts';
 import type { StarterUseCase } from './use-case.ts';
 import { OTHER_USE_CASE } from './use-case.ts';
+import { hashOf, WordReader } from './word-reader.ts';
 
 interface StarterTerms {
   readonly slug: string;
@@ -193,7 +194,8 @@ const TASKS: ReadonlySet<string> = new Set(['translation', 'summarization', 'tex
 const PASTED_WORDS = 60;
 const PASTED_FACTOR = 0.3;
 const WORDS_MAX = 400;
-const PHRASE_WORDS_MAX = 5;
+/** A power of two, far more than there are first words, and little enough for the processor's nearest cache. */
+const SIEVE_SIZE = 8_192;
 /** A short question with a question word is a look-up unless a topic speaks up clearly: "what is python?" */
 const SHORT_QUESTION_WORDS = 6;
 const SHORT_QUESTION_WEIGHT = 2;
@@ -205,6 +207,17 @@ const CODE_MARK =
   /```|\bdef \w+\(|\bfunction\s*\w*\s*\(|=>\s*[{(]|#include|\bimport \w+|;\s*\n|\bconsole\.log|<\/\w+>|\$ \w+ /;
 const CODE_WEIGHT = 4;
 const UNSPACED = /[぀-ヿ㐀-鿿가-힯]/;
+
+const NOT_ASCII = /[^\0-\x7f]/;
+
+/** A word or phrase of the taxonomy with what it speaks for. */
+interface Term {
+  readonly id: number;
+  readonly words: readonly string[];
+  /** Of each word. */
+  readonly hashes: readonly number[];
+  readonly votes: Vote[];
+}
 
 interface Vote {
   readonly at: number;
@@ -220,39 +233,62 @@ interface Vote {
  * words, and an unknown text is not chat. Text without letters is "other".
  */
 export class StarterClassifier implements PromptClassifier {
-  readonly #votes = new Map<string, Vote[]>();
+  /** Terms by the hash of their first word, shorter ones first. */
+  readonly #terms = new Map<number, Term[]>();
+  /** 1 where the first word of a term falls: most words of a prompt are turned away here. */
+  readonly #mayBegin = new Uint8Array(SIEVE_SIZE);
   readonly #unspaced: { term: string; vote: Vote }[] = [];
+  readonly #words = new WordReader(WORDS_MAX);
+  /** The text in which each term was met last, so that it counts once. */
+  readonly #metIn: Uint32Array;
+  #textCount = 0;
 
   constructor() {
+    const known = new Map<string, Term>();
     STARTER_TERMS.forEach(({ slug, strong, weak }, at) => {
       const factor = at === QUICK_LOOKUP ? LOOKUP_FACTOR : 1;
       for (const term of strong.split(','))
-        this.#learn(term, { at, weight: STRONG_WEIGHT * factor, isTask: TASKS.has(slug) });
+        this.#learn(known, term, { at, weight: STRONG_WEIGHT * factor, isTask: TASKS.has(slug) });
       for (const term of weak.split(','))
-        this.#learn(term, { at, weight: WEAK_WEIGHT * factor, isTask: false });
+        this.#learn(known, term, { at, weight: WEAK_WEIGHT * factor, isTask: false });
     });
+    this.#metIn = new Uint32Array(known.size);
   }
 
-  #learn(term: string, vote: Vote): void {
-    if (UNSPACED.test(term)) this.#unspaced.push({ term, vote });
-    else this.#votes.set(term, [...(this.#votes.get(term) ?? []), vote]);
+  #learn(known: Map<string, Term>, text: string, vote: Vote): void {
+    if (UNSPACED.test(text)) {
+      this.#unspaced.push({ term: text, vote });
+      return;
+    }
+    const words = text.split(' ');
+    const term = known.get(text) ?? { id: known.size, words, hashes: words.map(hashOf), votes: [] };
+    term.votes.push(vote);
+    if (known.has(text)) return;
+    known.set(text, term);
+    const hash = term.hashes[0] ?? 0;
+    this.#mayBegin[hash & (SIEVE_SIZE - 1)] = 1;
+    const others = this.#terms.get(hash) ?? [];
+    this.#terms.set(
+      hash,
+      [...others, term].sort((one, other) => one.words.length - other.words.length),
+    );
   }
 
   classify(text: string): Classification {
-    const folded = text
-      .slice(0, 8 * WORDS_MAX)
-      .normalize('NFKC')
-      .toLowerCase()
-      .replaceAll('’', "'");
-    const words = wordsOf(folded);
-    if (words.length === 0 && !/\p{L}/u.test(folded)) return { useCase: OTHER_USE_CASE, confidence: null };
+    const head = text.slice(0, 8 * WORDS_MAX);
+    const isAscii = !NOT_ASCII.test(head);
+    const folded = isAscii ? head.toLowerCase() : head.normalize('NFKC').toLowerCase().replaceAll('’', "'");
+    const wordCount = this.#words.read(folded, isAscii);
+    if (wordCount === 0 && !/\p{L}/u.test(folded)) return { useCase: OTHER_USE_CASE, confidence: null };
     const scores = new Float64Array(STARTER_TERMS.length);
-    this.#countTerms(words, scores);
-    for (const { term, vote } of this.#unspaced)
-      if (folded.includes(term)) add(scores, vote.at, vote.weight * 2);
+    this.#countTerms(scores);
+    if (!isAscii) {
+      for (const { term, vote } of this.#unspaced)
+        if (folded.includes(term)) add(scores, vote.at, vote.weight * 2);
+    }
     if (CODE_MARK.test(text.slice(0, 4_000))) add(scores, TECHNICAL_CODE, CODE_WEIGHT);
     const isLookup = LOOKUP_OPENING.test(folded.trimStart());
-    if (isLookup && words.length <= SHORT_QUESTION_WORDS) add(scores, QUICK_LOOKUP, SHORT_QUESTION_WEIGHT);
+    if (isLookup && wordCount <= SHORT_QUESTION_WORDS) add(scores, QUICK_LOOKUP, SHORT_QUESTION_WEIGHT);
     let best = 0;
     for (let at = 1; at < scores.length; at++)
       if ((scores[at] as number) > (scores[best] as number)) best = at;
@@ -264,17 +300,19 @@ export class StarterClassifier implements PromptClassifier {
   }
 
   /** Every term counts once, where it stands first: a pasted document repeats its words. */
-  #countTerms(words: readonly string[], scores: Float64Array): void {
-    const bodyFactor = words.length > PASTED_WORDS ? PASTED_FACTOR : 1;
-    const seen = new Set<string>();
-    for (let at = 0; at < words.length; at++) {
-      let phrase = '';
-      for (let length = 1; length <= PHRASE_WORDS_MAX && at + length <= words.length; length++) {
-        phrase = length === 1 ? (words[at] as string) : `${phrase} ${words[at + length - 1]}`;
-        const votes = this.#votes.get(phrase);
-        if (votes === undefined || seen.has(phrase)) continue;
-        seen.add(phrase);
-        for (const vote of votes) {
+  #countTerms(scores: Float64Array): void {
+    const words = this.#words;
+    const bodyFactor = words.count > PASTED_WORDS ? PASTED_FACTOR : 1;
+    const textNumber = ++this.#textCount >>> 0;
+    for (let at = 0; at < words.count; at++) {
+      const hash = words.hashes[at] as number;
+      if (this.#mayBegin[hash & (SIEVE_SIZE - 1)] === 0) continue;
+      const terms = this.#terms.get(hash);
+      if (terms === undefined) continue;
+      for (const term of terms) {
+        if (this.#metIn[term.id] === textNumber || !words.hasAt(at, term)) continue;
+        this.#metIn[term.id] = textNumber;
+        for (const vote of term.votes) {
           const opening = vote.isTask ? OPENING_TASK_FACTOR : OPENING_FACTOR;
           add(scores, vote.at, vote.weight * (at < OPENING_WORDS ? opening : bodyFactor));
         }
@@ -285,10 +323,6 @@ export class StarterClassifier implements PromptClassifier {
 
 const TECHNICAL_CODE = STARTER_TERMS.findIndex(({ slug }) => slug === 'technical_code');
 const QUICK_LOOKUP = STARTER_TERMS.findIndex(({ slug }) => slug === 'quick_lookup');
-
-function wordsOf(folded: string): string[] {
-  return (folded.match(/[\p{L}\p{N}]+(?:\+\+|#|&\p{L})?/gu) ?? []).slice(0, WORDS_MAX);
-}
 
 function add(scores: Float64Array, at: number, weight: number): void {
   if (at >= 0) scores[at] = (scores[at] as number) + weight;

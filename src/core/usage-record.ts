@@ -24,7 +24,11 @@ export const NO_TOKEN_USAGE: TokenUsage = {
   isEstimated: false,
 };
 
-export type RecordSource = 'gateway' | 'library' | 'import';
+/**
+ * `shadow`: nobody asked for it and nobody saw its answer; it tells of the model, and of no person. `embedding`: vectors
+ * were asked for, which is no question and has no answer that could serve a person well or badly.
+ */
+export type RecordSource = 'gateway' | 'library' | 'import' | 'shadow' | 'embedding';
 
 /** Why an answer ended, in the words of the OpenAI protocol; null when the provider did not say. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'refusal';
@@ -109,6 +113,8 @@ export interface UsageRecord extends RequestContext, RequestOutcome {
   readonly requestId: string;
   readonly startedAtMs: number;
   readonly source: RecordSource;
+  /** Of a shadow: the request that another model answered for the caller; null for all others. */
+  readonly shadowOf: string | null;
   /** The name the client asked for, e.g. "auto" or "gpt-4o". */
   readonly modelAsked: string;
   /** Canonical `provider:name`. */
@@ -151,64 +157,69 @@ export function providerOf(modelId: string): string {
   return colon < 0 ? '' : modelId.slice(0, colon);
 }
 
-/** One row of the log as the store takes it: a JSON object of its columns, without a line end. */
+/**
+ * One row of the log as the store takes it: a JSON object of its columns, without a line end. What nobody said is left
+ * out, since a column that a row lacks is stored as just that; most of a row's columns are.
+ */
 export function encodeUsageRecord(record: UsageRecord): string {
+  const hasFailed = record.failedAttempts.length > 0;
   return JSON.stringify({
     request_id: record.requestId,
     started_at: storedMoment(record.startedAtMs),
     source: record.source,
+    shadow_of: record.shadowOf ?? undefined,
     model_asked: record.modelAsked,
     model_id: record.modelId,
     provider: providerOf(record.modelId),
-    model_reported: record.modelReported,
-    is_stream: record.isStream,
+    model_reported: record.modelReported ?? undefined,
+    is_stream: record.isStream || undefined,
     prompt: record.prompt,
-    context: record.context,
+    context: record.context || undefined,
     prompt_length: record.promptLength,
     prompt_hash: record.promptHash,
-    conversation: record.conversation,
-    response: record.response,
-    response_length: record.response?.length ?? null,
-    response_hash: record.responseHash,
-    echo_share: record.echoShare,
-    response_id: record.responseId,
-    prompt_tokens: record.usage.promptTokens,
-    completion_tokens: record.usage.completionTokens,
-    cached_tokens: record.usage.cachedTokens,
-    cache_write_tokens: record.usage.cacheWriteTokens,
-    reasoning_tokens: record.usage.reasoningTokens,
-    tokens_estimated: record.usage.isEstimated,
-    latency_ms: record.latencyMs,
-    first_token_ms: record.firstTokenMs,
-    load_ms: record.loadMs,
-    queue_ms: record.queueMs,
-    generation_ms: record.generationMs,
-    overhead_ms: record.overheadMs,
-    cost_usd: record.costUsd,
-    price_version: record.priceVersion,
-    user_id: record.userId,
-    session_id: record.sessionId,
-    room_id: record.roomId,
-    key_id: record.keyId,
-    tags: record.tags,
-    priority: record.priority,
-    routing_rule: record.routingRule,
-    external_id: record.externalId,
-    detected_intent: record.detectedIntent,
+    conversation: record.conversation ?? undefined,
+    response: record.response ?? undefined,
+    response_length: record.response?.length,
+    response_hash: record.responseHash ?? undefined,
+    echo_share: record.echoShare ?? undefined,
+    response_id: record.responseId ?? undefined,
+    prompt_tokens: record.usage.promptTokens ?? undefined,
+    completion_tokens: record.usage.completionTokens ?? undefined,
+    cached_tokens: record.usage.cachedTokens ?? undefined,
+    cache_write_tokens: record.usage.cacheWriteTokens ?? undefined,
+    reasoning_tokens: record.usage.reasoningTokens ?? undefined,
+    tokens_estimated: record.usage.isEstimated || undefined,
+    latency_ms: record.latencyMs ?? undefined,
+    first_token_ms: record.firstTokenMs ?? undefined,
+    load_ms: record.loadMs ?? undefined,
+    queue_ms: record.queueMs ?? undefined,
+    generation_ms: record.generationMs ?? undefined,
+    overhead_ms: record.overheadMs ?? undefined,
+    cost_usd: record.costUsd ?? undefined,
+    price_version: record.priceVersion ?? undefined,
+    user_id: record.userId ?? undefined,
+    session_id: record.sessionId ?? undefined,
+    room_id: record.roomId ?? undefined,
+    key_id: record.keyId ?? undefined,
+    tags: record.tags.length > 0 ? record.tags : undefined,
+    priority: record.priority ?? undefined,
+    routing_rule: record.routingRule ?? undefined,
+    external_id: record.externalId ?? undefined,
+    detected_intent: record.detectedIntent ?? undefined,
     success: record.failure === null,
-    fault: record.failure?.fault ?? null,
-    error_code: record.failure?.code ?? null,
-    error_message: record.failure?.message ?? null,
-    finish_reason: record.finishReason,
-    status_code: record.statusCode,
+    fault: record.failure?.fault,
+    error_code: record.failure?.code,
+    error_message: record.failure?.message,
+    finish_reason: record.finishReason ?? undefined,
+    status_code: record.statusCode ?? undefined,
     attempt_count: record.attemptCount,
-    failed_model_ids: record.failedAttempts.map(({ modelId }) => modelId),
-    failed_codes: record.failedAttempts.map(({ code }) => code),
+    failed_model_ids: hasFailed ? record.failedAttempts.map(({ modelId }) => modelId) : undefined,
+    failed_codes: hasFailed ? record.failedAttempts.map(({ code }) => code) : undefined,
     use_case: record.useCase,
-    use_case_confidence: record.useCaseConfidence,
-    use_case_rule: record.useCaseRule,
+    use_case_confidence: record.useCaseConfidence ?? undefined,
+    use_case_rule: record.useCaseRule ?? undefined,
     run_id: record.runId,
-    snapshot_version: record.snapshotVersion,
+    snapshot_version: record.snapshotVersion ?? undefined,
   });
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { faultsOfRule, type UseCaseConditions, UseCaseRules } from './use-case-rules.ts';
+import type { RequestConditions } from './request-conditions.ts';
+import { faultsOfRule, UseCaseRules } from './use-case-rules.ts';
 
-const ruleOf = (when: UseCaseConditions, useCase = 'refunds') => ({ name: 'the rule', useCase, when });
-const matches = (when: UseCaseConditions, subject: object): boolean =>
+const ruleOf = (when: RequestConditions, useCase = 'refunds') => ({ name: 'the rule', useCase, when });
+const matches = (when: RequestConditions, subject: object): boolean =>
   new UseCaseRules([ruleOf(when)]).match({ prompt: '', ...subject }) !== null;
 
 describe('UseCaseRules', () => {
@@ -21,7 +22,7 @@ describe('UseCaseRules', () => {
     expect(new UseCaseRules().match({ prompt: 'hello' })).toBeNull();
   });
 
-  it.each<[string, UseCaseConditions, object, boolean]>([
+  it.each<[string, RequestConditions, object, boolean]>([
     ['a key', { keyId: 'k1' }, { keyId: 'k1' }, true],
     ['another key', { keyId: 'k1' }, { keyId: null }, false],
     ['a user', { userId: 'ann' }, { userId: 'ann' }, true],

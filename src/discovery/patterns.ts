@@ -91,7 +91,7 @@ export async function readAnalysis(
 ): Promise<Analysis> {
   const run = await readActiveRun(db);
   const runId = run?.runId ?? STARTER_RUN_ID;
-  const scope = { runId, from: window.from, to: window.to };
+  const scope = { runId, from: window.from, to: window.to, isAskedForOnly: true };
   const [rows, shares, drift] = await Promise.all([
     readRankingEvidence(db, scope),
     readUseCaseShares(db, scope),

@@ -1,8 +1,10 @@
 import { LinearClassifier } from '../core/linear-classifier.ts';
 import type { Logger, Progress } from '../core/log.ts';
+import { PolicyBook } from '../core/policy.ts';
 import { classifiedText, type PromptMessage, toPromptText } from '../core/prompt-text.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
+import { canRunInThread } from '../core/thread-messages.ts';
 import { parseTimeframe, type Timeframe } from '../core/timeframe.ts';
 import { STARTER_RUN_ID } from '../core/use-case.ts';
 import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
@@ -18,7 +20,7 @@ import type { CompletionChoice } from './naming/complete-chat.ts';
 import { namerOf } from './naming/name-by-model.ts';
 import { type Analysis, readAnalysis } from './patterns.ts';
 import { DISTINCT_PROMPTS_MIN, embedderOptions, runDiscovery } from './pipeline.ts';
-import { applyEditsInWorker, canRunInWorker, runDiscoveryInWorker } from './worker.ts';
+import { applyEditsInWorker, runDiscoveryInWorker } from './worker.ts';
 
 export interface UseCaseAnalyzerOptions {
   readonly db: Database;
@@ -36,6 +38,8 @@ export interface UseCaseAnalyzerOptions {
   readonly sampleMax?: number | undefined;
   /** Hand-written use cases, as the gateway has them. */
   readonly useCaseRules?: readonly UseCaseRule[] | undefined;
+  /** By whose margins and evidence a cheaper model is not worse; default: the presets as they are. */
+  readonly policies?: PolicyBook | undefined;
 }
 
 export interface AnalyzeOptions {
@@ -64,7 +68,7 @@ export class UseCaseAnalyzer {
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
     this.#useCaseRules = new UseCaseRules(options.useCaseRules);
-    this.#inefficiencies = new InefficiencyMemory(this.#clock);
+    this.#inefficiencies = new InefficiencyMemory(this.#clock, options.policies ?? new PolicyBook());
     this.#classifier = { runId: STARTER_RUN_ID, classifier: starterSnapshot().classifier };
     this.directory = new UseCaseDirectory({
       db: this.#db,
@@ -130,7 +134,7 @@ export class UseCaseAnalyzer {
   ): Promise<DiscoveryRun | null> {
     const { embedder = { kind: 'distilled' }, namingModel, logger, seed = SEED } = this.#options;
     const { inWorker = true, sampleMax } = this.#options;
-    if (!isEmbedder(embedder) && inWorker && canRunInWorker()) {
+    if (!isEmbedder(embedder) && inWorker && canRunInThread()) {
       const task = { connection: this.#db.connection, embedder, namingModel, timeframe, seed, sampleMax };
       return await runDiscoveryInWorker(task, { logger, signal, onProgress });
     }
@@ -150,7 +154,7 @@ export class UseCaseAnalyzer {
   async #applyEdits({ signal, onProgress }: AnalyzeOptions): Promise<DiscoveryRun | null> {
     const { seed = SEED, inWorker = true, sampleMax } = this.#options;
     this.#checkedAtMs = Number.NEGATIVE_INFINITY;
-    if (inWorker && canRunInWorker()) {
+    if (inWorker && canRunInThread()) {
       const task = { connection: this.#db.connection, seed, sampleMax };
       return await applyEditsInWorker(task, { signal, onProgress });
     }

@@ -1,7 +1,6 @@
 // The thread's own entry: the one file of this room whose loading does work. `worker.ts` starts it.
 import { parentPort, workerData } from 'node:worker_threads';
-import { toTallyrankError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { sayingLogger, toThreadFailure } from '../core/thread-messages.ts';
 import { openDatabase } from '../store/database.ts';
 import { type ApplyEditsOptions, applyEdits } from './edits/apply-edits.ts';
 import { namerOf } from './naming/name-by-model.ts';
@@ -43,25 +42,10 @@ async function run(task: WorkerTask, say: (answer: WorkerAnswer) => void): Promi
           });
     say({ kind: 'done', run: written });
   } catch (error) {
-    const { code, message } = toTallyrankError(error);
-    say({
-      kind: 'failed',
-      code,
-      message,
-      detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
+    say({ kind: 'failed', ...toThreadFailure(error) });
   } finally {
     parentPort?.close();
   }
-}
-
-/** Logs by way of the thread that has the log. */
-function sayingLogger(say: (answer: WorkerAnswer) => void): Logger {
-  const at =
-    (level: keyof Logger) =>
-    (fields: object, message: string): void =>
-      say({ kind: 'log', level, fields, message });
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 if (parentPort !== null) {

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { type ErrorCode, TallyrankError } from '../core/errors.ts';
+import { TallyrankError } from '../core/errors.ts';
 import type { Logger, Progress } from '../core/log.ts';
+import { fromThreadFailure, type ThreadFailure, type ThreadLogLine } from '../core/thread-messages.ts';
 import type { Timeframe } from '../core/timeframe.ts';
 import type { DatabaseConnection } from '../store/database.ts';
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
@@ -27,22 +28,12 @@ export type WorkerTask =
 
 export type WorkerAnswer =
   | { readonly kind: 'progress'; readonly step: string; readonly done: number; readonly total: number | null }
-  | {
-      readonly kind: 'log';
-      readonly level: 'debug' | 'info' | 'warn' | 'error';
-      readonly fields: object;
-      readonly message: string;
-    }
+  | ThreadLogLine
   | { readonly kind: 'done'; readonly run: DiscoveryRun | null }
-  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly detail: string };
+  | ({ readonly kind: 'failed' } & ThreadFailure);
 
 /** A thread that was told to stop and does not is ended: it may be inside a long computation. */
 const STOP_MAX_MS = 5_000;
-
-/** True where threads can load this program's modules: compiled, not as TypeScript sources under a test runner. */
-export function canRunInWorker(): boolean {
-  return import.meta.url.endsWith('.js');
-}
 
 interface WatchOptions {
   readonly logger?: Logger | undefined;
@@ -91,7 +82,7 @@ async function runInWorker(
         if (answer.kind === 'progress') onProgress?.(answer.step, answer.done, answer.total);
         else if (answer.kind === 'log') logger?.[answer.level](answer.fields, answer.message);
         else if (answer.kind === 'done') resolve(answer.run);
-        else reject(new TallyrankError(answer.code, answer.message, { cause: answer.detail }));
+        else reject(fromThreadFailure(answer));
       });
       worker.on('error', (cause) =>
         reject(

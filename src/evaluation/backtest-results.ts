@@ -1,4 +1,4 @@
-import { bootstrapMeans } from '../stats/bootstrap.ts';
+import { bootstrapMeans, scoreInterval } from '../stats/bootstrap.ts';
 import type { Random } from '../stats/random.ts';
 import type { Run } from './baselines.ts';
 import { hashOf, type LearntUseCases } from './learn-outcomes.ts';
@@ -19,7 +19,7 @@ export interface PolicyResult {
   readonly usdPerPoint?: number | null;
   /** Mean score 0..1. */
   readonly quality: number;
-  /** 95 %, by the bootstrap over prompts. */
+  /** 95 %, by the bootstrap over prompts; where all scores are equal, Wilson's. */
   readonly qualityInterval: readonly [low: number, high: number];
   /** Mean dollars per prompt; null when the cost of more than a tenth of the answers is unknown. */
   readonly costUsd: number | null;
@@ -62,7 +62,7 @@ export function resultsOf(runs: readonly Run[], random: Random): PolicyResult[] 
       {
         ...head,
         quality,
-        qualityInterval: intervals[at] ?? [quality, quality],
+        qualityInterval: scoreInterval(intervals[at] ?? [quality, quality], scores),
         costUsd: sampleCount - pricedCount > UNPRICED_SHARE_MAX * sampleCount ? null : meanOf(costsUsd),
         gain,
         gainInterval: intervals[runs.length + at] ?? [gain, gain],

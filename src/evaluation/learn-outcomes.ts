@@ -12,7 +12,7 @@ import { OperatorEdits } from '../discovery/edits/operator-edits.ts';
 import type { Embedder } from '../discovery/embedders/embedder.ts';
 import { PromptVectors } from '../discovery/embedders/stored.ts';
 import { DISTINCT_PROMPTS_MIN } from '../discovery/pipeline.ts';
-import { buildRankings } from '../ranking/build-rankings.ts';
+import { buildRankings, themesOf } from '../ranking/build-rankings.ts';
 import { addToBook, type EvidenceBook, type ModelEvidence, noEvidence } from '../ranking/evidence.ts';
 import { latencyBin } from '../ranking/latency-bins.ts';
 import type { Random } from '../stats/random.ts';
@@ -117,7 +117,7 @@ export function snapshotOf(
   book: EvidenceBook,
   policies: PolicyBook,
 ): Snapshot {
-  const { rankings, overall } = buildRankings(book, policies);
+  const { rankings, overall } = buildRankings(book, policies, { themes: themesOf(useCases) });
   return {
     version: null,
     createdAt: new Date(0).toISOString(),

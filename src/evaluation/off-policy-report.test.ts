@@ -52,6 +52,7 @@ async function fill(): Promise<void> {
         candidates: [],
         propensity: isCheap ? 0.2 : 0.8,
         isExploration: isCheap,
+        shadowModelId: null,
         runId: 'starter',
         snapshotVersion: null,
         reason: 'test',

@@ -23,28 +23,27 @@ const LOOPBACK_HOST = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1
  */
 export function guardAccess(server: FastifyInstance, adminKey: string | null): void {
   const digest = adminKey === null ? null : sha256(adminKey);
-  server.addHook('onRequest', async (request) => {
-    if (digest === null) {
-      if (!LOOPBACK_HOST.test(request.headers.host ?? '')) {
-        throw new TallyrankError(
-          'forbidden',
-          'This server answers to localhost only; set TALLYRANK_ADMIN_KEY and HOST to open it.',
-        );
-      }
-      return;
-    }
-    if (OPEN_PATHS.has(request.url.split('?', 1)[0] ?? '')) return;
-    const given = keyOf(request);
-    if (given === null) {
-      throw new TallyrankError(
-        'unauthorized',
-        'This server needs a key: send "Authorization: Bearer <key>".',
-      );
-    }
-    // Digests have one length, so the comparison tells nothing about the key's.
-    if (!timingSafeEqual(sha256(given), digest))
-      throw new TallyrankError('unauthorized', 'The key is not valid.');
+  server.addHook('onRequest', (request, _reply, done) => {
+    done(refusalOf(request, digest) ?? undefined);
   });
+}
+
+function refusalOf(request: FastifyRequest, digest: Buffer | null): TallyrankError | null {
+  if (digest === null) {
+    if (LOOPBACK_HOST.test(request.headers.host ?? '')) return null;
+    return new TallyrankError(
+      'forbidden',
+      'This server answers to localhost only; set TALLYRANK_ADMIN_KEY and HOST to open it.',
+    );
+  }
+  if (OPEN_PATHS.has(request.url.split('?', 1)[0] ?? '')) return null;
+  const given = keyOf(request);
+  if (given === null) {
+    return new TallyrankError('unauthorized', 'This server needs a key: send "Authorization: Bearer <key>".');
+  }
+  // Digests have one length, so the comparison tells nothing about the key's.
+  if (timingSafeEqual(sha256(given), digest)) return null;
+  return new TallyrankError('unauthorized', 'The key is not valid.');
 }
 
 function keyOf(request: FastifyRequest): string | null {

@@ -1,6 +1,6 @@
 import type { FinishReason, ProviderTimings, TokenUsage } from '../core/usage-record.ts';
 import { NO_TIMINGS, NO_TOKEN_USAGE } from '../core/usage-record.ts';
-import type { AnswerPart, ChatAnswer, ToolCall, ToolCallDelta } from './chat.ts';
+import type { AnswerPart, ChatAnswer, ThinkingBlock, ToolCall, ToolCallDelta } from './chat.ts';
 
 /**
  * Characters of a streamed answer that are kept for the record. Smaller cuts long answers in the log; larger
@@ -8,7 +8,7 @@ import type { AnswerPart, ChatAnswer, ToolCall, ToolCallDelta } from './chat.ts'
  */
 const KEPT_LENGTH_MAX = 4_000_000;
 
-/** Tool calls of one answer that are kept; no client asks for more at once. */
+/** Tool calls, and blocks of thoughts, of one answer that are kept; no client asks for more at once. */
 const KEPT_TOOL_CALLS_MAX = 256;
 
 /** Puts a streamed answer together for the record while its parts pass by. */
@@ -17,6 +17,8 @@ export class AnswerCollector {
   #reasoning = '';
   #refusal = '';
   readonly #toolCalls = new Map<number, { id: string; name: string; arguments: string }>();
+  readonly #thinkingBlocks: ThinkingBlock[] = [];
+  #stopSequence: string | null = null;
   #length = 0;
   #isCut = false;
   #finishReason: FinishReason | null = null;
@@ -34,6 +36,10 @@ export class AnswerCollector {
       this.#refusal += part.refusal;
     }
     for (const delta of part.toolCalls) this.#collectToolCall(delta);
+    for (const block of part.thinkingBlocks) {
+      if (this.#thinkingBlocks.length < KEPT_TOOL_CALLS_MAX) this.#thinkingBlocks.push(block);
+    }
+    this.#stopSequence = part.stopSequence ?? this.#stopSequence;
     this.#finishReason = part.finishReason ?? this.#finishReason;
     this.#usage = part.usage ?? this.#usage;
     this.#usageWire = part.usageWire ?? this.#usageWire;
@@ -68,7 +74,9 @@ export class AnswerCollector {
       reasoning: this.#reasoning,
       refusal: this.#refusal,
       toolCalls,
+      thinkingBlocks: this.#thinkingBlocks,
       finishReason: this.#finishReason,
+      stopSequence: this.#stopSequence,
       usage: this.#usage ?? NO_TOKEN_USAGE,
       responseId: this.#responseId,
       modelReported: this.#modelReported,

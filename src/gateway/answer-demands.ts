@@ -1,6 +1,6 @@
 import type { AnswerDemands } from '../tracker/outcome/judge-answer.ts';
 import type { ChatRequest } from './chat.ts';
-import { ANTHROPIC_TOKENS_DEFAULT } from './protocols/anthropic.ts';
+import { ANTHROPIC_TOKENS_DEFAULT } from './protocols/anthropic/provider-request.ts';
 import type { Fields } from './protocols/fields.ts';
 import { isFields, toCount, toFields, toWord } from './protocols/fields.ts';
 import type { ProviderKind } from './providers/provider.ts';

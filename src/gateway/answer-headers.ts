@@ -45,7 +45,7 @@ export function toCostText(costUsd: number | null): string {
 }
 
 /** Names of use cases and models may be of any script: percent-encoded where a header cannot hold them. */
-function toHeaderWord(word: string): string {
+export function toHeaderWord(word: string): string {
   return VISIBLE_ASCII.test(word) ? word : encodeURIComponent(word);
 }
 

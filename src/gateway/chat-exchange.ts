@@ -1,30 +1,25 @@
 import type { FastifyReply } from 'fastify';
 import type { Decision } from '../core/decision.ts';
-import type { ErrorCode } from '../core/errors.ts';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
-import type { FailedAttempt, RequestFailure } from '../core/usage-record.ts';
-import { countsAgainstModel, NO_TIMINGS, NO_TOKEN_USAGE } from '../core/usage-record.ts';
+import type { RequestFailure } from '../core/usage-record.ts';
+import { NO_TIMINGS, NO_TOKEN_USAGE } from '../core/usage-record.ts';
 import { judgeAnswer } from '../tracker/outcome/judge-answer.ts';
 import { AnswerCollector } from './answer-collector.ts';
 import { demandsOf } from './answer-demands.ts';
 import { headersOfAnswer, headersOfError, toCostText } from './answer-headers.ts';
-import type { AnswerPart, ChatAnswer, ChatRequest } from './chat.ts';
+import { Attempts } from './attempts.ts';
+import type { AnswerPart, ChatAnswer } from './chat.ts';
 import { hasContent, isEmptyAnswer, recordedText } from './chat.ts';
 import type { GatewayDeps, LoggedOutcome } from './deps.ts';
-import type { AnswerHead } from './protocols/openai-answer.ts';
-import { encodeChunk, encodeCompletion, encodeError, encodeUsageChunk } from './protocols/openai-answer.ts';
+import type { AnswerHead, AnswerStream, ClientRequest, InboundProtocol } from './protocols/inbound.ts';
 import type { Provider, ProviderCall } from './providers/provider.ts';
-import { frame, SseWriter } from './sse-writer.ts';
-import { UpstreamRejection } from './upstream-errors.ts';
-
-/** Models that one request may try. Fewer gives up early; more makes the caller wait for a dead network. */
-const ATTEMPTS_MAX = 4;
+import { SseWriter } from './sse-writer.ts';
 
 /** A request that was routed and whose record is open. */
 export interface OpenedRequest {
   readonly requestId: string;
-  readonly request: ChatRequest;
-  readonly bytes: Buffer;
+  readonly protocol: InboundProtocol;
+  readonly client: ClientRequest;
   readonly decision: Decision;
   readonly arrivedAtMs: number;
 }
@@ -42,18 +37,16 @@ export class ChatExchange {
   readonly #opened: OpenedRequest;
   readonly #reply: FastifyReply;
   readonly #cancellation = new AbortController();
-  #modelId: string;
-  #attemptCount = 0;
-  readonly #failedAttempts: FailedAttempt[] = [];
-  /** Milliseconds spent waiting for providers; the rest of the latency is ours. */
-  #upstreamMs = 0;
+  readonly #attempts: Attempts;
   #firstTokenMs: number | null = null;
 
   constructor(deps: GatewayDeps, opened: OpenedRequest, reply: FastifyReply) {
     this.#deps = deps;
     this.#opened = opened;
     this.#reply = reply;
-    this.#modelId = opened.decision.modelIds[0] ?? opened.request.model;
+    const { requestId, client, decision } = opened;
+    const { signal } = this.#cancellation;
+    this.#attempts = new Attempts(deps, { requestId, client, decision, signal });
     if (reply.raw.destroyed) this.#onClose();
     else reply.raw.once('close', () => this.#onClose());
   }
@@ -61,146 +54,91 @@ export class ChatExchange {
   async complete(): Promise<FastifyReply> {
     let answer: ChatAnswer;
     try {
-      answer = await this.#tryModels((provider, call) => provider.complete(call), isEmptyAnswer);
+      answer = await this.#attempts.run((provider, call) => provider.complete(call), isEmptyAnswer);
     } catch (thrown) {
       return await this.#refuse(thrown);
     }
     const failure = this.#judge(answer, false);
     const outcome = await this.#finish(answer, 200, failure);
     if (this.#reply.raw.destroyed) return this.#reply.hijack();
-    const costUsd = this.#deps.log.costOf(this.#modelId, answer.usage);
+    const costUsd = this.#deps.log.costOf(this.#attempts.modelId, answer.usage);
     const headers = this.#headers();
     headers['content-type'] = 'application/json; charset=utf-8';
     headers['x-tallyrank-cost-usd'] = toCostText(costUsd);
     headers['x-tallyrank-overhead-ms'] = (outcome.overheadMs ?? 0).toFixed(2);
-    const body =
-      answer.wire ?? encodeCompletion(this.#head(answer.modelReported, answer.responseId), answer, costUsd);
+    const { protocol, client } = this.#opened;
+    const head = this.#head(answer.modelReported, answer.responseId);
+    const body = answer.wire ?? protocol.encodeAnswer(client, head, answer, costUsd, outcome.latencyMs);
     return this.#reply.code(200).headers(headers).send(body);
   }
 
   async stream(): Promise<FastifyReply> {
     let opened: OpenedStream;
     try {
-      opened = await this.#tryModels(openStream, (stream) => !stream.hasContent);
+      opened = await this.#attempts.run(openStream, (stream) => !stream.hasContent);
     } catch (thrown) {
       return await this.#refuse(thrown);
     }
     if (opened.hasContent) this.#firstTokenMs = this.#deps.clock() - this.#opened.arrivedAtMs;
     this.#reply.hijack();
+    const { protocol, requestId } = this.#opened;
     const kept = this.#reply.getHeaders() as Record<string, string | number | string[]>;
-    const writer = new SseWriter(this.#reply.raw, { ...kept, ...this.#headers() });
+    const headers = { ...kept, ...this.#headers(), 'content-type': protocol.streamType };
+    const writer = new SseWriter(this.#reply.raw, headers);
+    const encoder = this.#openEncoder(opened.first);
     const collector = new AnswerCollector();
     let error: TallyrankError | null = null;
     try {
-      await this.#forward(opened, writer, collector);
+      await this.#forward(opened, encoder, writer, collector);
     } catch (thrown) {
       error = this.#toError(thrown);
     }
     const answer = collector.answer();
     const failure = error === null ? this.#judge(answer, collector.isCut) : failureOf(error);
-    await this.#finish(answer, error === null ? 200 : error.statusCode, failure);
-    if (error === null) writer.end(this.#lastFrames(collector, answer));
-    else writer.end(frame(encodeError(error)));
+    const outcome = await this.#finish(answer, error === null ? 200 : error.statusCode, failure);
+    if (error === null)
+      writer.end(
+        encoder.end({
+          answer,
+          usageWire: collector.usageWire,
+          costUsd: () => this.#deps.log.costOf(this.#attempts.modelId, answer.usage),
+          outcome,
+        }),
+      );
+    else writer.end(encoder.error(error, requestId));
     return this.#reply;
   }
 
-  /** Each part as it comes. A part that ends the answer is held, for the end waits for the record. */
-  async #forward(opened: OpenedStream, writer: SseWriter, collector: AnswerCollector): Promise<void> {
+  /** The first parts tell which model answers and by which id. */
+  #openEncoder(first: readonly AnswerPart[]): AnswerStream {
+    const { protocol, client } = this.#opened;
+    const [part] = first;
+    return protocol.openStream(client, this.#head(part?.modelReported ?? null, part?.responseId ?? null));
+  }
+
+  /** Each part as it comes; the encoder holds back what ends the answer, for the end waits for the record. */
+  async #forward(
+    opened: OpenedStream,
+    encoder: AnswerStream,
+    writer: SseWriter,
+    collector: AnswerCollector,
+  ): Promise<void> {
     const startedAtMs = this.#deps.clock();
-    let head: AnswerHead | null = null;
-    let isFirst = true;
     try {
       for (let parts: readonly AnswerPart[] | null = opened.first; parts !== null; ) {
         let frames = '';
         for (const part of parts) {
           collector.collect(part);
-          head ??= this.#head(part.modelReported, part.responseId);
-          const data = encodeChunk(head, part, isFirst);
-          if (data === null) continue;
-          isFirst = false;
-          if (part.finishReason === null) frames += writer.released(data);
-          else writer.hold(data);
+          frames += encoder.part(part);
         }
         if (frames !== '') await writer.send(frames);
         const next = await opened.rest.next();
         parts = next.done === true ? null : next.value;
       }
     } finally {
-      this.#upstreamMs += this.#deps.clock() - startedAtMs;
+      this.#attempts.upstreamMs += this.#deps.clock() - startedAtMs;
       await opened.rest.return();
     }
-  }
-
-  #lastFrames(collector: AnswerCollector, answer: ChatAnswer): string {
-    const done = frame('[DONE]');
-    if (this.#opened.request.stream_options?.include_usage !== true) return done;
-    const costUsd = this.#deps.log.costOf(this.#modelId, answer.usage);
-    const head = this.#head(answer.modelReported, answer.responseId);
-    return frame(encodeUsageChunk(head, answer.usage, collector.usageWire, costUsd)) + done;
-  }
-
-  /**
-   * The first of the decision's models that answers. A model named by the caller is the only one; one that
-   * was chosen for the caller is followed by the next when it fails or has nothing to say.
-   */
-  async #tryModels<T>(
-    attempt: (provider: Provider, call: ProviderCall) => Promise<T>,
-    isEmpty: (result: T) => boolean,
-  ): Promise<T> {
-    const { decision } = this.#opened;
-    const modelIds = decision.modelIds.slice(0, decision.policy === null ? 1 : ATTEMPTS_MAX);
-    for (const [at, modelId] of modelIds.entries()) {
-      const isLast = at === modelIds.length - 1;
-      const startedAtMs = this.#deps.clock();
-      this.#modelId = modelId;
-      this.#attemptCount++;
-      try {
-        const result = await this.#callModel(modelId, attempt);
-        if (isLast || !isEmpty(result)) return result;
-        this.#noteFailedAttempt(new TallyrankError('empty_answer', `The model ${modelId} answered nothing.`));
-      } catch (thrown) {
-        const error = this.#toError(thrown);
-        if (isLast || !mayTryAnother(error)) throw error;
-        this.#noteFailedAttempt(error);
-      } finally {
-        this.#upstreamMs += this.#deps.clock() - startedAtMs;
-      }
-    }
-    throw new TallyrankError('no_candidate', 'No model was chosen for this request; see GET /v1/models.');
-  }
-
-  #callModel<T>(
-    modelId: string,
-    attempt: (provider: Provider, call: ProviderCall) => Promise<T>,
-  ): Promise<T> {
-    const { providers } = this.#deps;
-    const model = providers.catalog.get(modelId);
-    const provider = model === null ? null : providers.provider(model.provider);
-    if (model === null || provider === null) {
-      throw new TallyrankError(
-        'upstream_unreachable',
-        `The model ${modelId} is not offered by any provider now.`,
-      );
-    }
-    const { requestId, request, bytes } = this.#opened;
-    return attempt(provider, {
-      requestId,
-      modelName: model.name,
-      request,
-      requestBytes: bytes,
-      signal: this.#cancellation.signal,
-    });
-  }
-
-  #noteFailedAttempt(error: TallyrankError): void {
-    const { requestId } = this.#opened;
-    const facts = { requestId, modelId: this.#modelId, code: error.code };
-    // A model that another one stands in for must not keep its good name.
-    if (countsAgainstModel(error.fault)) {
-      this.#failedAttempts.push({ modelId: this.#modelId, code: error.code });
-    }
-    this.#deps.logger.warn(facts, 'A model failed; the next one is tried.');
-    this.#deps.events?.onAttemptFailed?.(requestId, this.#modelId, error);
   }
 
   /** The answer of a request that failed before anything was sent. */
@@ -216,7 +154,8 @@ export class ChatExchange {
     if (this.#reply.raw.destroyed) return this.#reply.hijack();
     const headers = { ...this.#headers(), ...headersOfError(error) };
     headers['content-type'] = 'application/json; charset=utf-8';
-    return this.#reply.code(error.statusCode).headers(headers).send(encodeError(error));
+    const { protocol, requestId } = this.#opened;
+    return this.#reply.code(error.statusCode).headers(headers).send(protocol.encodeError(error, requestId));
   }
 
   async #finish(
@@ -227,19 +166,19 @@ export class ChatExchange {
     const { requestId, decision, arrivedAtMs } = this.#opened;
     const latencyMs = this.#deps.clock() - arrivedAtMs;
     const outcome: LoggedOutcome = {
-      modelId: this.#modelId,
+      modelId: this.#attempts.modelId,
       response: answer === null ? null : recordedText(answer),
       usage: answer?.usage ?? NO_TOKEN_USAGE,
       latencyMs,
       firstTokenMs: this.#firstTokenMs,
       ...(answer?.timings ?? NO_TIMINGS),
-      overheadMs: Math.max(0, latencyMs - this.#upstreamMs),
+      overheadMs: Math.max(0, latencyMs - this.#attempts.upstreamMs),
       finishReason: answer?.finishReason ?? null,
       modelReported: answer?.modelReported ?? null,
       responseId: answer === null ? null : this.#responseIdOf(answer.responseId),
       statusCode,
-      attemptCount: this.#attemptCount,
-      failedAttempts: this.#failedAttempts,
+      attemptCount: this.#attempts.count,
+      failedAttempts: this.#attempts.failed,
       failure,
     };
     try {
@@ -254,26 +193,34 @@ export class ChatExchange {
 
   #judge(answer: ChatAnswer, isCut: boolean): RequestFailure | null {
     const { providers } = this.#deps;
-    const model = providers.catalog.get(this.#modelId);
+    const model = providers.catalog.get(this.#attempts.modelId);
     const kind = model === null ? null : (providers.provider(model.provider)?.kind ?? null);
-    return judgeAnswer(answer, demandsOf(this.#opened.request, kind), isCut);
+    return judgeAnswer(answer, demandsOf(this.#opened.client.request, kind), isCut);
   }
 
   #headers(): Record<string, string> {
-    const { requestId, decision } = this.#opened;
-    return headersOfAnswer({ requestId, decision, modelId: this.#modelId, attemptCount: this.#attemptCount });
+    const { requestId, decision, protocol } = this.#opened;
+    const facts = {
+      requestId,
+      decision,
+      modelId: this.#attempts.modelId,
+      attemptCount: this.#attempts.count,
+    };
+    const headers = headersOfAnswer(facts);
+    if (protocol.requestIdHeader !== null) headers[protocol.requestIdHeader] = requestId;
+    return headers;
   }
 
   /** The id that the client sees, and by which it may give feedback: the provider's, or one of ours. */
   #responseIdOf(responseId: string | null): string {
-    return responseId ?? `chatcmpl-${this.#opened.requestId}`;
+    return responseId ?? this.#opened.protocol.newAnswerId(this.#opened.requestId);
   }
 
   #head(modelReported: string | null, responseId: string | null): AnswerHead {
     return {
       id: this.#responseIdOf(responseId),
       createdAtSeconds: Math.floor(this.#opened.arrivedAtMs / 1000),
-      model: modelReported ?? this.#modelId,
+      model: modelReported ?? this.#attempts.modelId,
     };
   }
 
@@ -301,22 +248,6 @@ async function openStream(provider: Provider, call: ProviderCall): Promise<Opene
     first.push(...next.value);
     if (next.value.some(hasContent)) return { rest, first, hasContent: true };
   }
-}
-
-/** Failures of our account, our settings or our network with one provider, and a form that one protocol cannot carry. */
-const ANOTHER_MAY_SERVE: ReadonlySet<ErrorCode> = new Set([
-  'upstream_unauthorized',
-  'upstream_quota_exhausted',
-  'upstream_not_found',
-  'network_unavailable',
-  'bad_request',
-]);
-
-/** True for failures that say nothing against the request itself: another model may well answer it. */
-function mayTryAnother(error: TallyrankError): boolean {
-  if (countsAgainstModel(error.fault) || ANOTHER_MAY_SERVE.has(error.code)) return true;
-  const { cause } = error;
-  return cause instanceof UpstreamRejection && cause.isTooLong;
 }
 
 function failureOf(error: TallyrankError): RequestFailure {

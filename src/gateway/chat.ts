@@ -2,7 +2,8 @@ import type { FinishReason, ProviderTimings, TokenUsage } from '../core/usage-re
 
 /**
  * The neutral request: the body of OpenAI's chat completions, of which we type what we read. Fields that we
- * do not know stay in the object and reach servers that speak the same protocol.
+ * do not know stay in the object and reach servers that speak the same protocol. What other protocols can say
+ * beyond it stands in fields of theirs: `thinking`, `top_k`, `options`, `keep_alive`, `format`.
  */
 export interface ChatRequest {
   readonly [field: string]: unknown;
@@ -34,7 +35,23 @@ export interface ChatMessage {
   readonly content?: string | readonly ContentPart[] | null;
   readonly tool_calls?: unknown;
   readonly tool_call_id?: unknown;
+  /** Anthropic's hint where a cached prompt may end; parts and tools carry it as well. */
+  readonly cache_control?: unknown;
+  /** What the assistant thought, for models that want their thoughts back. */
+  readonly reasoning_content?: unknown;
+  /** The same with the provider's proof that they are its own: see {@link ThinkingBlock}. */
+  readonly thinking_blocks?: unknown;
+  /** Of a tool's result: the tool failed, and the content says how. */
+  readonly is_error?: unknown;
 }
+
+/**
+ * Thoughts as Anthropic gives them, with a signature or encrypted. They must come back unchanged in the next
+ * turn, or the provider refuses the conversation.
+ */
+export type ThinkingBlock =
+  | { readonly type: 'thinking'; readonly thinking: string; readonly signature: string }
+  | { readonly type: 'redacted_thinking'; readonly data: string };
 
 /** A part of a message: `{ type: 'text', text }`, `{ type: 'image_url', image_url: { url } }` and others. */
 export interface ContentPart {
@@ -48,12 +65,14 @@ export interface ChatTool {
     readonly name?: unknown;
     readonly description?: unknown;
     readonly parameters?: unknown;
+    readonly strict?: unknown;
   };
+  readonly cache_control?: unknown;
 }
 
 export interface ResponseFormat {
   readonly type?: unknown;
-  readonly json_schema?: { readonly schema?: unknown } | null;
+  readonly json_schema?: { readonly schema?: unknown; readonly [field: string]: unknown } | null;
 }
 
 /** A call of a tool as the model made it; `arguments` is the text that ought to be JSON. */
@@ -77,15 +96,24 @@ export interface AnswerPart {
   readonly reasoning: string;
   readonly refusal: string;
   readonly toolCalls: readonly ToolCallDelta[];
+  /** Signed thoughts, each when it is whole; their text has come before as `reasoning`. */
+  readonly thinkingBlocks: readonly ThinkingBlock[];
   readonly finishReason: FinishReason | null;
+  /** The stop sequence that ended the answer, where the provider tells which. */
+  readonly stopSequence: string | null;
   readonly usage: TokenUsage | null;
   /** The provider's own usage object where it speaks OpenAI's protocol: its details go on to the client. */
   readonly usageWire: Readonly<Record<string, unknown>> | null;
   readonly responseId: string | null;
   readonly modelReported: string | null;
+  /** The provider works with tools of its own: nothing to read yet, but nobody else takes over any more. */
+  readonly isWork: boolean;
   /** null: the part says nothing of times. */
   readonly timings: ProviderTimings | null;
-  /** JSON of an OpenAI chunk that may go to the client as it is; null: encode the part, if it says anything. */
+  /**
+   * The provider's event, framed, that may go to the client as it is: set only when the client speaks the same
+   * protocol. null: encode the part, if it says anything.
+   */
   readonly wire: string | null;
 }
 
@@ -95,11 +123,14 @@ export const EMPTY_PART: AnswerPart = {
   reasoning: '',
   refusal: '',
   toolCalls: [],
+  thinkingBlocks: [],
   finishReason: null,
+  stopSequence: null,
   usage: null,
   usageWire: null,
   responseId: null,
   modelReported: null,
+  isWork: false,
   timings: null,
   wire: null,
 };
@@ -110,18 +141,26 @@ export interface ChatAnswer {
   readonly reasoning: string;
   readonly refusal: string;
   readonly toolCalls: readonly ToolCall[];
+  readonly thinkingBlocks: readonly ThinkingBlock[];
   readonly finishReason: FinishReason | null;
+  readonly stopSequence: string | null;
   readonly usage: TokenUsage;
   readonly responseId: string | null;
   readonly modelReported: string | null;
   readonly timings: ProviderTimings;
-  /** The provider's bytes where it speaks the OpenAI protocol: forwarded unchanged. */
+  /** The provider's bytes, set only when the client speaks the same protocol: forwarded unchanged. */
   readonly wire: Buffer | null;
 }
 
 /** True when a part holds something that a person or a program could use. */
 export function hasContent(part: AnswerPart): boolean {
-  return part.text !== '' || part.reasoning !== '' || part.refusal !== '' || part.toolCalls.length > 0;
+  return (
+    part.text !== '' ||
+    part.reasoning !== '' ||
+    part.refusal !== '' ||
+    part.toolCalls.length > 0 ||
+    part.isWork
+  );
 }
 
 /** True for an answer without text, refusal and tool calls; thoughts alone are no answer. */

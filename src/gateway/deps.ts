@@ -3,8 +3,12 @@ import type { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
 import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
+import type { RequestLimits } from '../core/request-limits.ts';
 import type { RequestContext, RequestOutcome, TokenUsage } from '../core/usage-record.ts';
+import type { CircuitBreakers } from './circuit-breaker.ts';
 import type { Provider } from './providers/provider.ts';
+import type { RetrySettings, RetryTimer } from './retry.ts';
+import type { ShadowCalls } from './shadow-calls.ts';
 
 /** What a router is told of a request. */
 export interface RoutedMessage {
@@ -15,6 +19,8 @@ export interface RoutedMessage {
   /** The preset asked for, e.g. "auto:cheap"; null for a model by name. */
   readonly policy: string | null;
   readonly needs: RequiredAbilities;
+  /** What the request itself, or its key, demands of the models; all must hold. */
+  readonly limits: readonly RequestLimits[];
   /** False: the caller wants nothing left to chance. */
   readonly explore: boolean;
   readonly userId: string | null;
@@ -42,6 +48,10 @@ export interface LoggedRequest extends Partial<RequestContext> {
   readonly conversation: string | null;
   readonly isStream: boolean;
   readonly startedAtMs: number;
+  /** Request whose answer this one is compared with; left out: a request of its own. */
+  readonly shadowOf?: string | undefined;
+  /** `embedding`: vectors were asked for, and no answer; left out: a question. */
+  readonly source?: 'embedding' | undefined;
   readonly classification: {
     readonly useCase: string;
     readonly confidence: number | null;
@@ -70,6 +80,10 @@ export interface RequestLog {
 export interface ProviderSource {
   readonly catalog: ModelCatalog;
   provider(id: string): Provider | null;
+  /** Left out: every model is called, however often it failed. */
+  readonly breakers?: CircuitBreakers | undefined;
+  /** How often a call of a model is made again; left out: never. */
+  retriesOf?(modelId: string): RetrySettings;
 }
 
 /** What other parts may want to count; none may throw. */
@@ -87,4 +101,8 @@ export interface GatewayDeps {
   /** Milliseconds since 1970, fractions welcome: overhead is measured with it. */
   readonly clock: () => number;
   readonly events?: GatewayEvents | undefined;
+  /** What retries wait with; the wall clock where left out. */
+  readonly retryTimer?: RetryTimer | undefined;
+  /** Left out: no shadow is asked for. */
+  readonly shadows?: Pick<ShadowCalls, 'follow'> | undefined;
 }

@@ -1,9 +1,12 @@
 import { bareModelName, billionsOfText, familyOfName } from '../core/model-name-facts.ts';
 import type { ListedModel } from './providers/provider.ts';
 
-/** Words in the names of models that cannot answer a chat. */
-const NOT_CHAT =
-  /(embed|\bbge\b|\bgte-|rerank|whisper|\btts\b|-tts|dall-e|moderation|\bsora\b|transcribe|realtime|-audio|gpt-image|^davinci-002|^babbage-002|-instruct-0914|^gpt-3\.5-turbo-instruct)/i;
+/** Words in the names of models that make vectors of texts. */
+const EMBEDS = /(embed|\bbge\b|\bgte-)/i;
+
+/** Words in the names of others that cannot answer a chat. */
+const NEITHER =
+  /(rerank|whisper|\btts\b|-tts|dall-e|moderation|\bsora\b|transcribe|realtime|-audio|gpt-image|^davinci-002|^babbage-002|-instruct-0914|^gpt-3\.5-turbo-instruct)/i;
 
 /** Models of which it is publicly documented that they take images. */
 const TAKES_IMAGES =
@@ -22,6 +25,17 @@ export function factsOfName(name: string): ListedModel {
     contextTokens: null,
     hasTools: null,
     hasImages: TAKES_IMAGES.test(bare) ? true : null,
-    isChat: NOT_CHAT.test(bare) ? false : null,
+    isChat: EMBEDS.test(bare) || NEITHER.test(bare) ? false : null,
   };
+}
+
+/** Whether a model makes vectors of texts: it does not chat, and its name says nothing else. */
+export function isEmbeddingModel({
+  isChat,
+  name,
+}: {
+  readonly isChat: boolean;
+  readonly name: string;
+}): boolean {
+  return !isChat && !NEITHER.test(bareModelName(name));
 }

@@ -1,10 +1,19 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
 import { headersOfError } from './answer-headers.ts';
+import { answerTokenCount } from './count-tokens.ts';
 import type { GatewayDeps } from './deps.ts';
+import { mountEmbeddings } from './embeddings.ts';
 import { answerChat } from './exchange.ts';
-import { encodeError, encodeModel } from './protocols/openai-answer.ts';
-import { AUTO_MODELS } from './request-facts.ts';
+import { isAnthropicClient, mountModels } from './model-list.ts';
+import { mountOllama } from './ollama-paths.ts';
+import { ANTHROPIC_MESSAGES } from './protocols/anthropic/client.ts';
+import type { InboundProtocol } from './protocols/inbound.ts';
+import { OLLAMA_CHAT } from './protocols/ollama/client.ts';
+import { OPENAI_CHAT } from './protocols/openai/chat-client.ts';
+import { OPENAI_COMPLETIONS } from './protocols/openai/completions-client.ts';
+import { OPENAI_EMBEDDINGS } from './protocols/openai/embeddings-client.ts';
+import { OPENAI_RESPONSES } from './protocols/openai/responses-client.ts';
 
 export interface GatewayOptions extends GatewayDeps {
   /** Largest request body. Smaller refuses images, larger lets one request take the memory. */
@@ -23,73 +32,91 @@ const LINGER_MAX_BYTES = 64 * 1024 * 1024;
 const LINGER_MAX_MS = 5_000;
 
 /**
- * The paths of OpenAI's protocol, under `/v1` only: chat completions and the model list. All errors have
- * OpenAI's shape. To be registered without a prefix.
+ * The paths of all protocols that clients speak; an error has the shape of its path's protocol. To be registered
+ * without a prefix.
  */
 export async function gatewayPlugin(app: FastifyInstance, options: GatewayOptions): Promise<void> {
   await app.register(
     async (v1) => {
-      mountChat(v1, options);
+      takeJsonOnly(v1, options);
+      mountChat(v1, options, '/chat/completions', OPENAI_CHAT);
+      mountChat(v1, options, '/completions', OPENAI_COMPLETIONS);
+      mountChat(v1, options, '/responses', OPENAI_RESPONSES);
+      mountChat(v1, options, '/messages', ANTHROPIC_MESSAGES);
+      mountTokenCount(v1, options);
+      mountEmbeddings(v1, options, '/embeddings', OPENAI_EMBEDDINGS);
       mountModels(v1, options);
       v1.setErrorHandler((error: FastifyError, request, reply) =>
-        sendFailure(options, error, request, reply),
+        sendFailure(options, protocolOf(request), error, request, reply),
       );
       v1.setNotFoundHandler((request, reply) => {
         const path = request.url.split('?', 1)[0] ?? '';
         const text = `There is no ${request.method} ${path.slice(0, 100)}; see POST /v1/chat/completions and GET /v1/models.`;
-        return sendError(reply, new TallyrankError('not_found', text));
+        return sendError(reply, protocolOf(request), new TallyrankError('not_found', text));
       });
     },
     { prefix: '/v1' },
   );
+  await app.register(async (scope) => {
+    takeJsonOnly(scope, options);
+    mountOllama(scope, options);
+    scope.setErrorHandler((error: FastifyError, request, reply) =>
+      sendFailure(options, OLLAMA_CHAT, error, request, reply),
+    );
+  });
 }
 
-function mountChat(app: FastifyInstance, options: GatewayOptions): void {
+/** For paths that several protocols have, or none. */
+function protocolOf({ headers }: FastifyRequest): InboundProtocol {
+  return isAnthropicClient(headers) ? ANTHROPIC_MESSAGES : OPENAI_CHAT;
+}
+
+function mountTokenCount(app: FastifyInstance, options: GatewayOptions): void {
+  app.route({
+    method: 'POST',
+    url: '/messages/count_tokens',
+    bodyLimit: options.bodyMaxBytes ?? BODY_MAX_BYTES,
+    errorHandler: (error, request, reply) => sendFailure(options, ANTHROPIC_MESSAGES, error, request, reply),
+    handler: (request, reply) => answerTokenCount(options.providers, request, reply),
+  });
+}
+
+/** Bodies stay bytes: each protocol parses its own, once. */
+function takeJsonOnly(app: FastifyInstance, options: GatewayOptions): void {
   const bodyLimit = options.bodyMaxBytes ?? BODY_MAX_BYTES;
   // Only JSON: a web page can make a browser post any other type to this port without asking us first.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => {
     done(null, body);
   });
+}
+
+/** A path on which clients chat in a protocol; errors of it have the protocol's shape. */
+function mountChat(
+  app: FastifyInstance,
+  options: GatewayOptions,
+  url: string,
+  protocol: InboundProtocol,
+): void {
   const arrivedAtMs = new WeakMap<FastifyRequest, number>();
   app.route({
     method: 'POST',
-    url: '/chat/completions',
-    bodyLimit,
+    url,
+    bodyLimit: options.bodyMaxBytes ?? BODY_MAX_BYTES,
+    errorHandler: (error, request, reply) => sendFailure(options, protocol, error, request, reply),
     // Reading a large body is part of the latency.
     onRequest: (request, _reply, done) => {
       arrivedAtMs.set(request, options.clock());
       done();
     },
     handler: (request, reply) =>
-      answerChat(options, request, reply, arrivedAtMs.get(request) ?? options.clock()),
-  });
-}
-
-function mountModels(app: FastifyInstance, { providers, clock }: GatewayOptions): void {
-  // The protocol wants a moment of creation; what we know is since when we offer it.
-  const createdAtSeconds = Math.floor(clock() / 1000);
-  app.get('/models', () => {
-    const models = providers.catalog.models;
-    return {
-      object: 'list',
-      data: [
-        ...AUTO_MODELS.map((id) => encodeModel(id, 'tallyrank', createdAtSeconds)),
-        ...models.map((model) => encodeModel(model.modelId, model.provider, createdAtSeconds)),
-      ],
-    };
-  });
-  // Ids hold slashes and colons, and clients send them encoded or not.
-  app.get<{ Params: { '*': string } }>('/models/*', (request) => {
-    const id = request.params['*'];
-    if (AUTO_MODELS.includes(id)) return encodeModel(id, 'tallyrank', createdAtSeconds);
-    const model = providers.catalog.resolve(id);
-    return encodeModel(model.modelId, model.provider, createdAtSeconds);
+      answerChat(options, protocol, request, reply, arrivedAtMs.get(request) ?? options.clock()),
   });
 }
 
 async function sendFailure(
   options: GatewayOptions,
+  protocol: InboundProtocol,
   thrown: FastifyError | TallyrankError,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -101,15 +128,15 @@ async function sendFailure(
       'A request failed inside Tallyrank.',
     );
   if (error.code === 'body_too_large') await linger(request);
-  return sendError(reply, error);
+  return sendError(reply, protocol, error);
 }
 
-function sendError(reply: FastifyReply, error: TallyrankError): FastifyReply {
+function sendError(reply: FastifyReply, protocol: InboundProtocol, error: TallyrankError): FastifyReply {
   return reply
     .code(error.statusCode)
     .headers(headersOfError(error))
     .type('application/json; charset=utf-8')
-    .send(encodeError(error));
+    .send(protocol.encodeError(error, null));
 }
 
 /** Fastify's own refusals in our words. */

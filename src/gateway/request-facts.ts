@@ -2,7 +2,7 @@ import type { RequiredAbilities } from '../core/model-catalog.ts';
 import { POLICIES } from '../core/policy.ts';
 import type { ChatRequest } from './chat.ts';
 import { toFieldsList, toText } from './protocols/fields.ts';
-import { stringifyRequest } from './protocols/openai.ts';
+import { stringifyRequest } from './protocols/json-body.ts';
 import { isImagePart } from './protocols/parts.ts';
 
 /** The virtual models: names of policies that choose a real one. */
@@ -29,6 +29,7 @@ export function needsOf(request: ChatRequest): RequiredAbilities {
     needsTools: (request.tools?.length ?? 0) > 0 && request.tool_choice !== 'none',
     needsImages,
     promptTokens: Math.ceil(length / CHARACTERS_PER_TOKEN),
+    answerTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
   };
 }
 
@@ -36,10 +37,15 @@ export function needsOf(request: ChatRequest): RequiredAbilities {
 const DATA_URL_LENGTH_MAX = 200;
 
 /** The conversation for the record; a single plain prompt is a conversation of its own and needs none. */
-export function conversationOf(request: ChatRequest, hasImages: boolean): string | null {
+export function conversationOf(request: ChatRequest): string | null {
   const [first, second] = request.messages;
   if (second === undefined && first?.role === 'user' && typeof first.content === 'string') return null;
-  return stringifyRequest(request.messages, hasImages ? cutDataUrl : undefined);
+  const hasData = request.messages.some(({ content }) => Array.isArray(content) && content.some(isData));
+  return stringifyRequest(request.messages, hasData ? cutDataUrl : undefined);
+}
+
+function isData({ type }: { readonly type?: unknown }): boolean {
+  return type !== 'text';
 }
 
 function cutDataUrl(_key: string, value: unknown): unknown {

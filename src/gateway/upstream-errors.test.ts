@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeError } from './protocols/openai-answer.ts';
+import { encodeError } from './protocols/openai/chat-client-answer.ts';
 import { errorOfConnection, errorOfStatus, reportedFailure } from './upstream-errors.ts';
 
 function ofStatus(status: number, body: unknown, headers = {}): ReturnType<typeof errorOfStatus> {

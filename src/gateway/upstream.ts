@@ -26,14 +26,15 @@ const DEFAULT_UPSTREAM_LIMITS: UpstreamLimits = {
   idleMs: 60_000,
   totalMs: 600_000,
   answerMaxBytes: 64 * 1024 * 1024,
-  connectionsMax: 512,
+  // Each open stream holds one.
+  connectionsMax: 4_096,
 };
 
 /**
- * Bytes of an answer that may wait for a slow client before the provider is told to pause. Smaller makes
- * the socket stop and go, larger costs memory per open stream.
+ * Bytes of an answer that may wait for a slow client before the provider is told to pause: one read of its socket.
+ * Smaller makes the socket stop and go, larger costs memory per open stream.
  */
-const WAITING_MAX_BYTES = 256 * 1024;
+const WAITING_MAX_BYTES = 64 * 1024;
 
 export interface UpstreamRequest {
   /** Named in errors. */
@@ -47,6 +48,10 @@ export interface UpstreamRequest {
   /** True: the first byte is due within `firstTokenMs`. False: only the whole has a limit. */
   readonly isStream: boolean;
   readonly signal: AbortSignal;
+  /** Where this provider has limits of its own, from {@link UpstreamPools.limitsWith}. */
+  readonly limits?: UpstreamLimits | undefined;
+  /** Called once, when the call has ended, however it did. */
+  readonly onEnded?: (() => void) | undefined;
 }
 
 /** HTTP to providers: one pool of connections per origin. */
@@ -65,8 +70,9 @@ export class UpstreamPools implements AsyncDisposable {
    *   the reason of the signal; the status is not judged here
    */
   send(request: UpstreamRequest): Promise<UpstreamAnswer> {
-    const answer = new UpstreamAnswer(request, this.#limits);
-    this.#poolOf(request.origin).dispatch(
+    const limits = request.limits ?? this.#limits;
+    const answer = new UpstreamAnswer(request, limits);
+    this.#poolOf(request.origin, limits.connectMs).dispatch(
       {
         path: request.path,
         method: request.method,
@@ -84,17 +90,24 @@ export class UpstreamPools implements AsyncDisposable {
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
-  #poolOf(origin: string): Pool {
-    let pool = this.#pools.get(origin);
+  /** The limits of all with those of one provider in their place. */
+  limitsWith(own: Partial<UpstreamLimits>): UpstreamLimits {
+    return { ...this.#limits, ...own };
+  }
+
+  #poolOf(origin: string, connectMs: number): Pool {
+    // Two providers may share a host and differ in their patience.
+    const key = connectMs === this.#limits.connectMs ? origin : `${origin} ${connectMs}`;
+    let pool = this.#pools.get(key);
     if (pool === undefined) {
       // The clocks of undici tick in seconds and know nothing of first tokens: ours replace them.
       pool = new Pool(origin, {
         connections: this.#limits.connectionsMax,
-        connect: { timeout: this.#limits.connectMs },
+        connect: { timeout: connectMs },
         headersTimeout: 0,
         bodyTimeout: 0,
       });
-      this.#pools.set(origin, pool);
+      this.#pools.set(key, pool);
     }
     return pool;
   }
@@ -211,7 +224,7 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     if (this.#request.isStream) {
-      if (this.#waitingBytes > WAITING_MAX_BYTES && !this.#isPaused) {
+      if (this.#waitingBytes >= WAITING_MAX_BYTES && !this.#isPaused) {
         // While we hold the provider back, its silence is our doing.
         this.#isPaused = true;
         controller.pause();
@@ -290,6 +303,7 @@ export class UpstreamAnswer implements Dispatcher.DispatchHandler {
     clearTimeout(this.#totalTimer);
     clearTimeout(this.#pieceTimer ?? undefined);
     this.#request.signal.removeEventListener('abort', this);
+    this.#request.onEnded?.();
   }
 
   #nextEvent(): Promise<void> {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PolicyBook } from '../core/policy.ts';
 import type { RankedModel } from '../core/snapshot.ts';
 import { createRandom } from '../stats/random.ts';
-import { buildRankings } from './build-rankings.ts';
+import { buildRankings, themesOf } from './build-rankings.ts';
 import type { EvidenceBook, Mark, MarkEvidence, ModelEvidence } from './evidence.ts';
 import { noEvidence } from './evidence.ts';
 import { latencyBin } from './latency-bins.ts';
@@ -61,6 +61,52 @@ function ranked(built: ReturnType<typeof buildRankings>, useCase: string, modelI
 
 const build = (useCases: Readonly<Record<string, readonly ModelEvidence[]>>) =>
   buildRankings(book(useCases), new PolicyBook());
+
+describe('themes', () => {
+  const useCases = Array.from({ length: 12 }, (_, at) => `use_case_${at}`);
+  const isMath = (at: number): boolean => at < 6;
+  /** Two models, each good at one theme; the last use case of the first theme hardly knows either. */
+  const cells = Object.fromEntries(
+    useCases.map((useCase, at) => [
+      useCase,
+      ['solver', 'writer', 'other'].map((modelId, model) =>
+        evidence(modelId, {
+          requestCount: at === 5 ? 2 : 200,
+          successRate: model === 2 ? 0.8 : isMath(at) === (model === 0) ? 0.95 : 0.6,
+        }),
+      ),
+    ]),
+  );
+  const themed = useCases.map((slug, at) => ({
+    slug,
+    name: slug,
+    keywords: [],
+    examplePrompts: [],
+    sampleCount: 0,
+    distinctPromptCount: 0,
+    typicalLength: null,
+    theme: isMath(at) ? 'Mathematics' : 'Writing',
+  }));
+
+  it('let a use case that was hardly asked lean on those of its theme', () => {
+    const themes = themesOf(themed);
+    const plain = build(cells);
+    const built = buildRankings(book(cells), new PolicyBook(), { themes });
+    const gap = (of: typeof plain): number =>
+      ranked(of, 'use_case_5', 'solver').success.value - ranked(of, 'use_case_5', 'writer').success.value;
+    expect(gap(built)).toBeGreaterThan(gap(plain) + 0.1);
+    expect(gap(built)).toBeLessThan(0.45);
+  });
+
+  it('are those of the use cases that have one', () => {
+    const [first, ...others] = themed;
+    if (first === undefined) throw new Error('no use case');
+    const { theme: _, ...alone } = first;
+    const themes = themesOf([alone, ...others]);
+    expect(themes.has('use_case_0')).toBe(false);
+    expect(themes.get('use_case_1')).toBe('Mathematics');
+  });
+});
 
 describe("the original's example", () => {
   it('scores 92.5 within two points for 0.95 success over 1,250 requests at 2,100 ms and $0', () => {

@@ -1,6 +1,7 @@
 import type { Policy, PolicyBook } from '../core/policy.ts';
 import { type ScoreParts, viewRanking } from '../core/ranking-view.ts';
 import type { RankedModel, TimingFigures, UseCaseRanking } from '../core/snapshot.ts';
+import type { UseCase } from '../core/use-case.ts';
 import type { TimingSums } from '../store/queries/ranking-evidence.ts';
 import type { EvidenceBook, ModelEvidence } from './evidence.ts';
 import { MARKS, totalsOf } from './evidence.ts';
@@ -22,6 +23,7 @@ export interface BuiltRankings {
 
 interface RankingScope {
   readonly useCases?: ReadonlySet<string> | undefined;
+  readonly themes?: ReadonlyMap<string, string> | undefined;
   readonly useCaseWeight?: number | undefined;
 }
 
@@ -30,12 +32,13 @@ interface RankingScope {
  *
  * @param useCases       those to rank, which is what takes time; what they lean on is the whole book all the same.
  *   Left out: all. Warnings over all use cases are those of the ranked ones
+ * @param themes         by use case, see {@link themesOf}; left out: use cases have nothing more in common than any two
  * @param useCaseWeight  observations that the rest of the book is worth in each use case; left out: measured
  */
 export function buildRankings(
   book: EvidenceBook,
   policies: PolicyBook,
-  { useCases, useCaseWeight }: RankingScope = {},
+  { useCases, themes, useCaseWeight }: RankingScope = {},
 ): BuiltRankings {
   const totals = totalsOf(book);
   const calibration = calibrateMarks(totals.values());
@@ -44,7 +47,7 @@ export function buildRankings(
   const poolOf = (useCase: string | null): Pool => {
     const curves = policies.curvesOf(useCase);
     const key = `${curves.speedHalfMs}/${curves.costHalfUsd}`;
-    const pool = pools.get(key) ?? new Pool(book, { calibration, curves, useCaseWeight });
+    const pool = pools.get(key) ?? new Pool(book, { calibration, curves, themes, useCaseWeight });
     pools.set(key, pool);
     return pool;
   };
@@ -72,6 +75,11 @@ export function buildRankings(
     sequencesOf(totals.values(), pool, policy),
   );
   return { rankings, overall: { useCase: OVERALL, ...overall }, calibration };
+}
+
+/** Theme of each use case that has one. */
+export function themesOf(useCases: readonly UseCase[]): ReadonlyMap<string, string> {
+  return new Map(useCases.flatMap(({ slug, theme }) => (theme ? [[slug, theme] as const] : [])));
 }
 
 function rank(

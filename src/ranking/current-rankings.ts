@@ -1,19 +1,18 @@
 import { TallyrankError } from '../core/errors.ts';
+import type { Signal } from '../core/signal.ts';
 import type { PublishedSnapshot, UseCaseRanking } from '../core/snapshot.ts';
+import type { Timeframe } from '../core/timeframe.ts';
+import type { UsageRecord } from '../core/usage-record.ts';
 import type { UseCase } from '../core/use-case.ts';
 import type { Database } from '../store/database.ts';
 import { currentRunId } from '../store/queries/current-run.ts';
 import type { RankingHold } from '../store/queries/ranking-versions.ts';
-import { readPublication } from '../store/queries/ranking-versions.ts';
-import {
-  readPublishedSnapshot,
-  readSnapshotEvidence,
-  readUseCasesOfRun,
-} from '../store/queries/snapshots.ts';
-import { decodeBook } from './encode-book.ts';
-import type { EvidenceBook } from './evidence.ts';
-import type { LiveBase, LiveOverlay, RankingsBuilder } from './live-rankings.ts';
-import { LiveRankings } from './live-rankings.ts';
+import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
+import type { ObservedRequest } from './evidence.ts';
+import { LiveNotes } from './live-notes.ts';
+import type { LiveOverlay } from './live-rankings.ts';
+import type { Counted, RankingAnswer, RankingCalls, RankingPlace, RankingTask } from './ranking-work.ts';
+import type { RefreshAnswer } from './refresh-answer.ts';
 
 /** How long a read snapshot is taken for the newest. Shorter asks the store at every read; longer lags behind other gateways. */
 const RECHECK_MS = 2_000;
@@ -53,65 +52,101 @@ export interface RankingsOfMoment {
 export interface CurrentRankingsOptions {
   readonly db: Database;
   readonly clock: () => number;
-  readonly build: RankingsBuilder;
+  /** Where rankings are computed and read. */
+  readonly place: RankingPlace;
   /** What a slug that was renamed or merged away is called now; null when it never was one. */
   readonly slugNow: (slug: string) => Promise<string | null>;
 }
 
-/** The published rankings, followed as others publish too, and {@link LiveRankings} on top of them. */
+/** What a refresh made; the snapshot is null while a version is held. */
+interface RefreshResult {
+  readonly answer: RefreshAnswer;
+  readonly snapshot: PublishedSnapshot | null;
+}
+
+/** An overlay of this process, and what it is on top of. */
+interface Overlaid extends LiveOverlay {
+  readonly baseVersion: string | null;
+  readonly requestCount: number;
+}
+
+/**
+ * The rankings as they are to be used: the published ones, followed as others publish too, with what this process
+ * counted on top. Computing and reading is done elsewhere; here is what came of it.
+ */
 export class CurrentRankings {
-  readonly live: LiveRankings;
   readonly #db: Database;
   readonly #clock: () => number;
+  readonly #place: RankingPlace;
+  readonly #notes: LiveNotes;
   readonly #slugNow: (slug: string) => Promise<string | null>;
   #published: PublishedSnapshot | null = null;
   #hold: RankingHold | null = null;
-  /** The version whose evidence is under the live rankings. */
-  #baseVersion: string | null = null;
+  #overlaid: Overlaid | null = null;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
-  /** Counts publications of this process: what was read before one of them is old. */
-  #ownCount = 0;
-  #moment: { readonly overlay: LiveOverlay; readonly rankings: RankingsOfMoment } | null = null;
+  #moment: { readonly overlaid: Overlaid; readonly rankings: RankingsOfMoment } | null = null;
 
-  constructor({ db, clock, build, slugNow }: CurrentRankingsOptions) {
+  constructor({ db, clock, place, slugNow }: CurrentRankingsOptions) {
     this.#db = db;
     this.#clock = clock;
+    this.#place = place;
+    this.#notes = new LiveNotes(clock, (events) => place.add(events));
     this.#slugNow = slugNow;
-    this.live = new LiveRankings(build, clock);
   }
 
-  /** This process published `snapshot`, computed from `book`. */
-  took(snapshot: PublishedSnapshot, book: EvidenceBook): void {
-    this.#ownCount++;
-    this.#published = snapshot;
+  /** Notes a finished request that was logged: it counts until the published evidence contains it. */
+  observe(record: UsageRecord): void {
+    this.#notes.observe(record);
+  }
+
+  /** @returns false when its request was not observed here, or too long ago: the next refresh counts the signal */
+  observeSignal(signal: Signal): boolean {
+    return this.#notes.observeSignal(signal);
+  }
+
+  async refresh(window: Timeframe): Promise<RefreshResult> {
+    const { value, rankings } = await this.#call('refresh', { window, nowMs: this.#clock() });
+    const { answer, head } = value;
+    if (head === null) return { answer, snapshot: null };
+    this.#published = { ...head, rankings };
     this.#hold = null;
-    this.#baseVersion = snapshot.version;
-    this.live.rebase({ ...liveFrame(snapshot), book });
     this.#checkedAtMs = this.#clock();
+    return { answer, snapshot: this.#published };
   }
 
-  /** Asks the store which version is in use, and takes it over with the evidence that live requests are added to. */
+  /** The rankings that a refresh would publish. */
+  async preview(window: Timeframe): Promise<readonly UseCaseRanking[]> {
+    return (await this.#call('preview', { window })).rankings;
+  }
+
+  /** Asks which version is in use, and takes it over. */
   async follow(): Promise<PublishedSnapshot | null> {
-    const ownCount = this.#ownCount;
-    const { current, hold } = await readPublication(this.#db);
-    let published = this.#published;
-    if (current !== (published?.version ?? null)) {
-      published = current === null ? null : await readPublishedSnapshot(this.#db, current);
-    }
-    const isBaseOld = this.live.isUsed && this.#baseVersion !== (published?.version ?? null);
-    const evidence =
-      isBaseOld && published !== null ? await readSnapshotEvidence(this.#db, published.version) : null;
-    if (ownCount !== this.#ownCount) return this.#published;
-    this.#published = published;
-    this.#hold = hold;
+    const knownVersion = this.#published?.version ?? null;
+    const { value, rankings } = await this.#call('follow', { knownVersion });
+    if (value.head !== undefined) this.#published = value.head && { ...value.head, rankings };
+    this.#hold = value.hold;
     this.#checkedAtMs = this.#clock();
-    if (isBaseOld && published !== null) {
-      this.#baseVersion = published.version;
-      if (evidence !== null) this.live.rebase({ ...liveFrame(published), book: decodeBook(evidence) });
-      // Without evidence what was there stays the best there is, but not under what was rolled back to.
-      else if (published.rolledBackTo !== undefined) this.live.rebase(null);
-    }
-    return published;
+    return this.#published;
+  }
+
+  /** Adds up what was noted since, and takes over what came of it. */
+  async count(): Promise<void> {
+    this.#counted(await this.#call('count', null));
+  }
+
+  /** Counts a request that no log knows of. */
+  async addUnlogged(
+    request: ObservedRequest & { readonly useCase: string; readonly modelId: string },
+    window: Timeframe,
+  ): Promise<void> {
+    const { useCase, modelId, ...observed } = request;
+    this.#counted(await this.#call('addUnlogged', { useCase, modelId, request: observed, window }));
+    await this.follow();
+  }
+
+  /** The trained classifier of a run; null where there is none. */
+  async classifier(runId: string): Promise<Uint8Array | null> {
+    return (await this.#call('classifier', { runId })).value;
   }
 
   /** The next read asks the store. */
@@ -121,12 +156,12 @@ export class CurrentRankings {
 
   async view(): Promise<RankingsView> {
     if (this.#clock() - this.#checkedAtMs >= RECHECK_MS) await this.follow();
+    await this.count();
     const published = this.#published;
-    // What is held is shown as it was.
     const hold = this.#hold;
-    const overlay = hold === null ? this.live.overlay : null;
-    const rankings = overlaid(published, overlay);
-    const common = { rankings, hold, liveRequestCount: overlay === null ? 0 : this.live.requestCount };
+    const overlay = this.#overlayInUse;
+    const rankings = withOverlay(published, overlay);
+    const common = { rankings, hold, liveRequestCount: overlay?.requestCount ?? 0 };
     if (published === null) {
       const runId = await currentRunId(this.#db);
       const useCases = await readUseCasesOfRun(this.#db, runId);
@@ -168,25 +203,49 @@ export class CurrentRankings {
    */
   get ofMoment(): RankingsOfMoment | null {
     const published = this.#published;
-    const overlay = this.#hold === null ? this.live.overlay : null;
-    if (published === null || overlay === null || this.#baseVersion !== published.version) return null;
-    if (this.#moment?.overlay !== overlay) {
+    const overlaid = this.#overlayInUse;
+    if (published === null || overlaid === null) return null;
+    if (this.#moment?.overlaid !== overlaid) {
       const { version } = published;
-      const { overall } = overlay;
+      const { overall } = overlaid;
       this.#moment = {
-        overlay,
-        rankings: { version, rankings: overlaid(published, overlay), overall },
+        overlaid,
+        rankings: { version, rankings: withOverlay(published, overlaid), overall },
       };
     }
     return this.#moment.rankings;
   }
+
+  /** What is held is shown as it was; what is on top of another version waits for the next count. */
+  get #overlayInUse(): Overlaid | null {
+    const overlaid = this.#overlaid;
+    const isOfVersion = overlaid?.baseVersion === (this.#published?.version ?? null);
+    return this.#hold === null && isOfVersion ? overlaid : null;
+  }
+
+  #counted({ value, rankings }: RankingAnswer<Counted>): void {
+    const { overlay, baseVersion, requestCount } = value;
+    const before = this.#overlaid;
+    if (overlay === 'none') this.#overlaid = null;
+    else if (overlay !== 'same') {
+      const replaced = new Map(overlay.isWhole ? [] : before?.rankings);
+      for (const ranking of rankings) replaced.set(ranking.useCase, ranking);
+      this.#overlaid = { baseVersion, requestCount, rankings: replaced, overall: overlay.overall };
+    } else if (before?.baseVersion !== baseVersion || before.requestCount !== requestCount) {
+      this.#overlaid = before && { ...before, baseVersion, requestCount };
+    }
+  }
+
+  /** Whatever is asked for, what was noted before is counted first. */
+  async #call<Name extends keyof RankingCalls>(
+    name: Name,
+    task: RankingTask<Name>,
+  ): Promise<Awaited<ReturnType<RankingCalls[Name]>>> {
+    return await this.#place.call(name, task, this.#notes.take());
+  }
 }
 
-function liveFrame({ runId, windowTo }: PublishedSnapshot): Omit<LiveBase, 'book'> {
-  return { runId, untilMs: Date.parse(windowTo) };
-}
-
-function overlaid(
+function withOverlay(
   published: PublishedSnapshot | null,
   overlay: LiveOverlay | null,
 ): ReadonlyMap<string, UseCaseRanking> {

@@ -1,73 +1,37 @@
-import type { Signal } from '../core/signal.ts';
-import type { UsageRecord } from '../core/usage-record.ts';
-import { countsAgainstModel } from '../core/usage-record.ts';
-import type { LiveRequest } from './live-sums.ts';
-import { LiveSums, withSignal } from './live-sums.ts';
-import { timingOfRecord, withoutHold } from './live-timing.ts';
+import type { LiveRequest, Signs } from './live-sums.ts';
+import { LiveSums } from './live-sums.ts';
 
-/** Something that counts on top of the published evidence: small, since some are made per request. */
-export interface LiveEntry {
+/** Something that counts on top of the published evidence, as plain data: it may be counted in another thread. */
+export type LiveEvent = LiveCell & {
   /** When this process saw it, milliseconds since 1970. */
   readonly atMs: number;
-  /** The run whose use case it has; null: a hand-written rule gave it, which holds in every run. */
+} & (
+    | { readonly kind: 'request'; readonly request: LiveRequest; readonly signs: Signs }
+    /** A model that failed a request which another one then answered. */
+    | { readonly kind: 'failure' }
+    /** What a signal changed: the signs after it in place of those before. */
+    | { readonly kind: 'signs'; readonly before: Signs; readonly after: Signs }
+  );
+
+/** Where it counts. */
+export interface LiveCell {
+  /** The run whose use case it is; null: a hand-written rule gave it, which holds in every run. */
   readonly runId: string | null;
   readonly useCase: string;
   readonly modelId: string;
+}
+
+/** An event as it is kept, or many in one. */
+export interface LiveEntry extends LiveCell {
+  readonly atMs: number;
   /** Published snapshots that it was not in. */
   survivedCount: number;
   addTo(sums: LiveSums): void;
 }
 
-export function liveRequestOf(record: UsageRecord): LiveRequest {
-  const { failure, usage } = record;
-  return {
-    runId: record.useCaseRule === null ? record.runId : null,
-    useCase: record.useCase,
-    modelId: record.modelId,
-    isSuccess: failure === null,
-    isModelFailure: failure !== null && countsAgainstModel(failure.fault),
-    latencyMs: failure === null ? record.latencyMs : null,
-    answeringMs: failure === null ? withoutHold(record.latencyMs, record) : null,
-    timing: failure === null ? timingOfRecord(record) : null,
-    costUsd: record.costUsd,
-    promptTokens: usage.promptTokens,
-    completionTokens: usage.completionTokens,
-    signs: {
-      hasSession: record.sessionId !== null && record.sessionId !== '',
-      isAbandoned: failure?.code === 'caller_cancelled',
-      isReAsked: false,
-      isThanked: false,
-      isFollowedUp: false,
-      feedback: null,
-      importedScore: null,
-    },
-  };
-}
-
-/** The request as it ended: signals that come later are entries of their own. */
-export function requestEntry(request: LiveRequest, atMs: number): LiveEntry {
-  const { signs } = request;
-  return entryOf(request, atMs, (sums) => sums.addRequest(request, signs));
-}
-
-/** A model that failed a request which another one then answered. */
-export function failureEntry(request: LiveRequest, modelId: string, atMs: number): LiveEntry {
-  return entryOf({ ...request, modelId }, atMs, (sums) => sums.addFailure());
-}
-
-/**
- * What a signal changes: the signs after it in place of those before. The request keeps the later ones. null when it
- * changes nothing.
- */
-export function signalEntry(request: LiveRequest, signal: Signal, atMs: number): LiveEntry | null {
-  const before = request.signs;
-  const after = withSignal(before, signal);
-  request.signs = after;
-  if (before === after) return null;
-  return entryOf(request, atMs, (sums) => {
-    sums.addSigns(before, -1);
-    sums.addSigns(after, 1);
-  });
+export function entryOf(event: LiveEvent): LiveEntry {
+  const { runId, useCase, modelId, atMs } = event;
+  return { runId, useCase, modelId, atMs, survivedCount: 0, addTo: (sums) => addEvent(sums, event) };
 }
 
 /** The same evidence in one entry per cell, each as late as the latest that it holds. */
@@ -83,19 +47,15 @@ export function condense(entries: readonly LiveEntry[]): LiveEntry[] {
   return [...cells.values()].flatMap(({ sums, parts: [first, ...others] }) => {
     if (first === undefined) return [];
     const latest = others.reduce((one, other) => (other.atMs > one.atMs ? other : one), first);
-    return [
-      {
-        ...entryOf(latest, latest.atMs, (other) => other.addSums(sums)),
-        survivedCount: latest.survivedCount,
-      },
-    ];
+    return [{ ...latest, addTo: (other: LiveSums) => other.addSums(sums) }];
   });
 }
 
-function entryOf(
-  { runId, useCase, modelId }: Pick<LiveEntry, 'runId' | 'useCase' | 'modelId'>,
-  atMs: number,
-  addTo: (sums: LiveSums) => void,
-): LiveEntry {
-  return { atMs, runId, useCase, modelId, survivedCount: 0, addTo };
+function addEvent(sums: LiveSums, event: LiveEvent): void {
+  if (event.kind === 'request') sums.addRequest(event.request, event.signs);
+  else if (event.kind === 'failure') sums.addFailure();
+  else {
+    sums.addSigns(event.before, -1);
+    sums.addSigns(event.after, 1);
+  }
 }

@@ -7,6 +7,7 @@ import { buildRankings } from './build-rankings.ts';
 import { decodeBook, encodeBook } from './encode-book.ts';
 import type { EvidenceBook, ModelEvidence } from './evidence.ts';
 import { noEvidence } from './evidence.ts';
+import { LiveNotes } from './live-notes.ts';
 import { LiveRankings } from './live-rankings.ts';
 
 const NOW_MS = Date.UTC(2026, 9, 20, 12, 0, 0);
@@ -26,8 +27,21 @@ function openLive() {
     },
     () => nowMs,
   );
+  const notes = new LiveNotes(
+    () => nowMs,
+    (events) => live.add(events),
+  );
   return {
     live,
+    observe(record: UsageRecord) {
+      notes.observe(record);
+      live.add(notes.take());
+    },
+    observeSignal(signal: Signal): boolean {
+      const isKnown = notes.observeSignal(signal);
+      live.add(notes.take());
+      return isKnown;
+    },
     pass(ms: number) {
       nowMs += ms;
     },
@@ -50,18 +64,18 @@ function signal(record: UsageRecord, kind: Signal['kind'], value = 1): Signal {
 
 describe('LiveRankings', () => {
   it('is nothing on top of nothing', () => {
-    const { live, rebase } = openLive();
+    const { live, rebase, observe } = openLive();
     expect(live.overlay).toBeNull();
-    live.observe(usageRecord());
+    observe(usageRecord());
     expect(live.overlay).toBeNull();
     rebase(NOW_MS - 1);
     expect(live.overlay?.rankings.get('food_dining')?.requestCount).toBe(101);
   });
 
   it('counts a finished request with all that it tells, and the models that failed it', () => {
-    const { live, rebase, evidence } = openLive();
+    const { live, rebase, evidence, observe } = openLive();
     rebase(NOW_MS - 1_000);
-    live.observe(
+    observe(
       usageRecord({
         modelId: PAID,
         latencyMs: 2_000,
@@ -88,9 +102,9 @@ describe('LiveRankings', () => {
   });
 
   it("holds a caller's failure against nobody, and knows no latency, price or tokens where there are none", () => {
-    const { live, rebase, evidence } = openLive();
+    const { rebase, evidence, observe } = openLive();
     rebase(NOW_MS - 1_000);
-    live.observe(
+    observe(
       usageRecord({
         modelId: PAID,
         failure: { fault: 'caller', code: 'caller_cancelled', message: 'The caller left.' },
@@ -111,13 +125,13 @@ describe('LiveRankings', () => {
   });
 
   it('drops what the next published evidence contains, and keeps what came after', () => {
-    const { live, rebase, evidence, pass, now } = openLive();
+    const { live, rebase, evidence, pass, now, observe } = openLive();
     rebase(now() - 1);
-    live.observe(usageRecord({ modelId: LOCAL }));
+    observe(usageRecord({ modelId: LOCAL }));
     pass(5_000);
     const untilMs = now();
     pass(1_000);
-    live.observe(usageRecord({ modelId: LOCAL }));
+    observe(usageRecord({ modelId: LOCAL }));
     expect(evidence(LOCAL)).toMatchObject({ requestCount: 102, successCount: 92 });
     rebase(untilMs, { requestCount: 101, successCount: 91 });
     expect(evidence(LOCAL)).toMatchObject({ requestCount: 102, successCount: 92 });
@@ -128,9 +142,9 @@ describe('LiveRankings', () => {
   });
 
   it('counts nothing twice for ever when the clock was set back', () => {
-    const { live, rebase, pass, now, evidence } = openLive();
+    const { live, rebase, pass, now, evidence, observe } = openLive();
     rebase(now() - 1);
-    live.observe(usageRecord({ modelId: LOCAL }));
+    observe(usageRecord({ modelId: LOCAL }));
     pass(-3_600_000);
     for (let refresh = 0; refresh < 5; refresh++) rebase(now() + refresh);
     expect(evidence(LOCAL)).toMatchObject({ requestCount: 101 });
@@ -139,26 +153,26 @@ describe('LiveRankings', () => {
   });
 
   it("leaves out use cases of another run's classifier, and takes those that a rule gave", () => {
-    const { live, rebase, evidence } = openLive();
+    const { rebase, evidence, observe } = openLive();
     rebase(NOW_MS - 1, {}, 'run-2');
-    live.observe(usageRecord({ modelId: LOCAL, runId: 'run-1' }));
-    live.observe(usageRecord({ modelId: LOCAL, runId: 'run-1', useCaseRule: 'by hand' }));
-    live.observe(usageRecord({ modelId: LOCAL, runId: 'run-2' }));
+    observe(usageRecord({ modelId: LOCAL, runId: 'run-1' }));
+    observe(usageRecord({ modelId: LOCAL, runId: 'run-1', useCaseRule: 'by hand' }));
+    observe(usageRecord({ modelId: LOCAL, runId: 'run-2' }));
     expect(evidence(LOCAL)).toMatchObject({ requestCount: 102 });
   });
 
   it('moves a request from mark to mark as signals come, and the last feedback counts', () => {
-    const { live, rebase, evidence } = openLive();
+    const { rebase, evidence, observe, observeSignal } = openLive();
     rebase(NOW_MS - 1);
     const record = usageRecord({ modelId: PAID, sessionId: 'room' });
-    expect(live.observeSignal(signal(record, 're_ask'))).toBe(false);
-    live.observe(record);
-    expect(live.observeSignal(signal(record, 're_ask'))).toBe(true);
-    live.observeSignal(signal(record, 'correction'));
-    live.observeSignal(signal(record, 'imported_score', 0.75));
-    live.observeSignal(signal(record, 'feedback', 0.25));
-    live.observeSignal(signal(record, 'feedback', 0));
-    live.observeSignal(signal(record, 'follow_up'));
+    expect(observeSignal(signal(record, 're_ask'))).toBe(false);
+    observe(record);
+    expect(observeSignal(signal(record, 're_ask'))).toBe(true);
+    observeSignal(signal(record, 'correction'));
+    observeSignal(signal(record, 'imported_score', 0.75));
+    observeSignal(signal(record, 'feedback', 0.25));
+    observeSignal(signal(record, 'feedback', 0));
+    observeSignal(signal(record, 'follow_up'));
     expect(evidence(PAID)).toMatchObject({
       requestCount: 1,
       reAskCount: 1,
@@ -171,16 +185,16 @@ describe('LiveRankings', () => {
   });
 
   it('lets a late signal change a request that is in the published evidence already', () => {
-    const { live, rebase, evidence, pass, now } = openLive();
+    const { rebase, evidence, pass, now, observe, observeSignal } = openLive();
     rebase(now() - 1);
     const record = usageRecord({ modelId: LOCAL, sessionId: 'room' });
-    live.observe(record);
+    observe(record);
     pass(10_000);
     const { marks } = noEvidence(LOCAL);
     const contained = { ...marks, untroubled: { ...marks.untroubled, silentCount: 8 } };
     rebase(now(), { marks: contained });
     pass(1);
-    live.observeSignal(signal(record, 're_ask'));
+    observeSignal(signal(record, 're_ask'));
     expect(evidence(LOCAL)?.marks).toMatchObject({
       untroubled: { silentCount: 7 },
       reAsked: { silentCount: 1 },
@@ -189,11 +203,11 @@ describe('LiveRankings', () => {
   });
 
   it('rebuilds once a second at most, and not at all while nothing changes', () => {
-    const { live, rebase, buildCount, pass } = openLive();
+    const { live, rebase, buildCount, pass, observe } = openLive();
     rebase(NOW_MS - 1);
-    live.observe(usageRecord());
+    observe(usageRecord());
     const first = live.overlay;
-    live.observe(usageRecord());
+    observe(usageRecord());
     expect(live.overlay).toBe(first);
     pass(999);
     expect(live.overlay).toBe(first);
@@ -205,10 +219,10 @@ describe('LiveRankings', () => {
   });
 
   it('adds the older half up when nothing is published for long, and loses nothing', () => {
-    const { live, rebase, evidence, pass } = openLive();
+    const { live, rebase, evidence, pass, observe } = openLive();
     rebase(NOW_MS - 1);
     const [local, paid] = [usageRecord({ modelId: LOCAL }), usageRecord({ modelId: PAID })];
-    for (let at = 0; at < 150_000; at++) live.observe(at % 3 === 0 ? paid : local);
+    for (let at = 0; at < 150_000; at++) observe(at % 3 === 0 ? paid : local);
     expect(evidence(LOCAL)).toMatchObject({ requestCount: 100_100 });
     expect(evidence(PAID)).toMatchObject({ requestCount: 50_000, latencyCount: 50_000 });
     pass(1_000);
@@ -217,9 +231,9 @@ describe('LiveRankings', () => {
   });
 
   it('has no rankings of its own under a version that carries no evidence', () => {
-    const { live, rebase } = openLive();
+    const { live, rebase, observe } = openLive();
     rebase(NOW_MS - 1);
-    live.observe(usageRecord());
+    observe(usageRecord());
     live.rebase(null);
     expect(live.overlay).toBeNull();
     expect(live.hasBase).toBe(false);

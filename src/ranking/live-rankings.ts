@@ -1,35 +1,40 @@
 import { TallyrankError } from '../core/errors.ts';
-import type { Signal } from '../core/signal.ts';
 import type { UseCaseRanking } from '../core/snapshot.ts';
-import type { UsageRecord } from '../core/usage-record.ts';
 import type { BuiltRankings } from './build-rankings.ts';
 import type { EvidenceBook, ObservedRequest } from './evidence.ts';
 import { addToBook, evidenceOfRequest, mergeBooks } from './evidence.ts';
-import type { LiveEntry } from './live-entries.ts';
-import { condense, failureEntry, liveRequestOf, requestEntry, signalEntry } from './live-entries.ts';
-import type { LiveRequest } from './live-sums.ts';
+import type { LiveEntry, LiveEvent } from './live-entries.ts';
+import { condense, entryOf } from './live-entries.ts';
 import { LiveSums } from './live-sums.ts';
 
 /** Pairs of use case and model that may be updated in memory. Beyond it the names are surely not names. */
 const CELLS_MAX = 10_000;
 /** Requests and signals kept one by one; beyond it the older half is added up. Five minutes at 300 a second. */
 const ENTRIES_MAX = 100_000;
-/** Own requests that a late signal can still be added to, at least; older ones are in the store's evidence. */
-const REMEMBERED_MAX = 10_000;
 /**
  * Published snapshots after which an entry goes even though its moment lies after theirs: a clock that was set back
  * must not count it twice for ever.
  */
 const SURVIVED_MAX = 5;
-/** Rankings are rebuilt at most this often, and with this share of the time at most. */
+/** Rankings are rebuilt at most this often. */
 const REBUILD_PAUSE_MS = 1_000;
-const REBUILD_TIME_SHARE = 0.02;
-/**
- * Requests that are under way wait while rankings are rebuilt: as many use cases at a time as take about this long.
- * Shorter, and the rest of the evidence is added up for few of them; longer, and it is felt.
- */
-const REBUILD_MS = 10;
 const USE_CASES_AT_FIRST = 4;
+
+/** How much of a thread's time rebuilding may take. */
+export interface RebuildPace {
+  /**
+   * What else the thread has to do waits while rankings are rebuilt: as many use cases at a time as take about this
+   * long. Shorter, and the rest of the evidence is added up for few of them; longer, and it is felt.
+   */
+  readonly turnMs: number;
+  /** Of all time, at most. */
+  readonly timeShare: number;
+}
+
+/** In a thread that serves somebody else. */
+export const GUEST_PACE: RebuildPace = { turnMs: 10, timeShare: 0.02 };
+/** In a thread that does nothing else. */
+export const HOST_PACE: RebuildPace = { turnMs: 250, timeShare: 0.1 };
 
 /** Ranks some use cases of a book, or all of them. */
 export type RankingsBuilder = (book: EvidenceBook, useCases?: ReadonlySet<string>) => BuiltRankings;
@@ -50,13 +55,14 @@ export interface LiveOverlay {
 }
 
 /**
- * The rankings of this moment: the evidence that was published, with what this process saw since on top. Noting a
- * request costs two small objects; they are added up, and the use cases that changed are ranked anew, when somebody
- * reads: at most once a second, and a few use cases at a time, those that wait longest first.
+ * The rankings of this moment: the evidence that was published, with what this process saw since on top. Events are
+ * added up, and the use cases that changed are ranked anew, when somebody reads: at most once a second, and a few use
+ * cases at a time, those that wait longest first.
  */
 export class LiveRankings {
   readonly #build: RankingsBuilder;
   readonly #clock: () => number;
+  readonly #pace: RebuildPace;
   #base: LiveBase | null = null;
   /** Requests that no log knows of: on top of every base. */
   #unlogged: EvidenceBook = new Map();
@@ -66,16 +72,14 @@ export class LiveRankings {
   #sums = new Map<string, Map<string, LiveSums>>();
   /** Use cases whose ranking lags behind what was counted; those that wait longest first. */
   readonly #changed = new Set<string>();
-  /** Two maps in turn: taking the oldest out of one large map, time and again, walks over what was taken before. */
-  #remembered = new Map<string, LiveRequest>();
-  #rememberedBefore: ReadonlyMap<string, LiveRequest> = new Map();
   #overlay: LiveOverlay | null = null;
   #useCasesAtOnce = USE_CASES_AT_FIRST;
   #mayRebuildAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(build: RankingsBuilder, clock: () => number) {
+  constructor(build: RankingsBuilder, clock: () => number, pace: RebuildPace = GUEST_PACE) {
     this.#build = build;
     this.#clock = clock;
+    this.#pace = pace;
   }
 
   /** True once there is something to count on top: whoever follows the store must then bring the evidence as well. */
@@ -106,30 +110,9 @@ export class LiveRankings {
     this.#overlay = null;
   }
 
-  /** Notes a finished request that was logged: it counts until the published evidence contains it. */
-  observe(record: UsageRecord): void {
-    const nowMs = this.#clock();
-    const request = liveRequestOf(record);
-    this.#push(requestEntry(request, nowMs));
-    for (const { modelId } of record.failedAttempts) this.#push(failureEntry(request, modelId, nowMs));
-    this.#remembered.set(record.requestId, request);
-    if (this.#remembered.size < REMEMBERED_MAX) return;
-    this.#rememberedBefore = this.#remembered;
-    this.#remembered = new Map();
-  }
-
-  /**
-   * Notes what was learnt later about a request that was observed here.
-   *
-   * @returns false when it was not, or is too long ago: the next refresh counts the signal
-   */
-  observeSignal(signal: Signal): boolean {
-    const { requestId } = signal;
-    const request = this.#remembered.get(requestId) ?? this.#rememberedBefore.get(requestId);
-    if (request === undefined) return false;
-    const entry = signalEntry(request, signal, this.#clock());
-    if (entry !== null) this.#push(entry);
-    return true;
+  /** What this process saw: it counts until the published evidence contains it. */
+  add(events: readonly LiveEvent[]): void {
+    for (const event of events) this.#push(entryOf(event));
   }
 
   /**
@@ -209,9 +192,9 @@ export class LiveRankings {
     for (const useCase of turn) this.#changed.delete(useCase);
     const doneAtMs = this.#clock();
     const tookMs = Math.max(0, doneAtMs - nowMs);
-    const fitting = Math.floor((turn.length * REBUILD_MS) / Math.max(tookMs, 1));
+    const fitting = Math.floor((turn.length * this.#pace.turnMs) / Math.max(tookMs, 1));
     this.#useCasesAtOnce = Math.max(1, Math.min(fitting, 2 * this.#useCasesAtOnce));
-    this.#mayRebuildAtMs = doneAtMs + Math.max(REBUILD_PAUSE_MS, tookMs / REBUILD_TIME_SHARE);
+    this.#mayRebuildAtMs = doneAtMs + Math.max(REBUILD_PAUSE_MS, tookMs / this.#pace.timeShare);
   }
 
   #onTopOf(book: EvidenceBook): EvidenceBook {

@@ -4,12 +4,8 @@ import type { Mark, MarkEvidence, ModelEvidence } from './evidence.ts';
 import { addTiming, byMark, MARKS, noEvidence } from './evidence.ts';
 import { latencyBin } from './latency-bins.ts';
 
-/** A finished request without its texts. */
+/** The amounts of a finished request. */
 export interface LiveRequest {
-  /** The run whose use case it has; null: a hand-written rule gave it, which holds in every run. */
-  readonly runId: string | null;
-  readonly useCase: string;
-  readonly modelId: string;
   readonly isSuccess: boolean;
   readonly isModelFailure: boolean;
   /** What people waited; null for failures, which have no speed. */
@@ -20,11 +16,9 @@ export interface LiveRequest {
   readonly costUsd: number | null;
   readonly promptTokens: number | null;
   readonly completionTokens: number | null;
-  /** What its people said and showed so far. */
-  signs: Signs;
 }
 
-/** What is known of a request beside its row. */
+/** What is known of a request beside its row: what its people said and showed so far. */
 export interface Signs {
   readonly hasSession: boolean;
   readonly isAbandoned: boolean;

@@ -1,42 +1,35 @@
-import { randomUUID } from 'node:crypto';
 import type { Logger } from '../core/log.ts';
 import { type Policy, PolicyBook } from '../core/policy.ts';
 import { isRated } from '../core/ranking-view.ts';
 import type { Signal } from '../core/signal.ts';
 import type { PublishedSnapshot } from '../core/snapshot.ts';
+import { canRunInThread } from '../core/thread-messages.ts';
 import type { Timeframe, TimeframeQuery } from '../core/timeframe.ts';
 import { parseDurationMs, parseTimeframe } from '../core/timeframe.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
 import type { Database } from '../store/database.ts';
 import { currentRunId } from '../store/queries/current-run.ts';
-import { readGamingEvidence } from '../store/queries/gaming-evidence.ts';
-import { readJudgeEvidence } from '../store/queries/judge-evidence.ts';
 import { performance } from '../store/queries/performance.ts';
-import { readQualityEvidence, readRankingEvidence } from '../store/queries/ranking-evidence.ts';
 import type { RankingHistoryRow } from '../store/queries/ranking-history.ts';
 import { readRankingHistory } from '../store/queries/ranking-history.ts';
-import { readPublication } from '../store/queries/ranking-versions.ts';
-import { readUseCasesOfRun } from '../store/queries/snapshots.ts';
-import { reconcileRollups } from '../store/rollups.ts';
 import type { AllRankingsAnswer, CompareAnswer, PerformanceAnswer, RankingsAnswer } from './answers.ts';
 import { emptyRankingsAnswer, toCompareAnswer, toPerformanceAnswer, toRankingsAnswer } from './answers.ts';
-import type { BuiltRankings } from './build-rankings.ts';
-import { buildRankings } from './build-rankings.ts';
 import type { RankingsOfMoment, RankingsView } from './current-rankings.ts';
 import { CurrentRankings } from './current-rankings.ts';
-import type { EvidenceBook, ObservedRequest } from './evidence.ts';
-import { bookOfRows } from './evidence.ts';
+import type { ObservedRequest } from './evidence.ts';
+import { GUEST_PACE } from './live-rankings.ts';
 import type { OptimalRoutingAnswer } from './optimal-routing.ts';
 import { toOptimalRouting } from './optimal-routing.ts';
 import type { SnapshotSink } from './publish.ts';
-import { publishSnapshot } from './publish.ts';
+import { offerSnapshot } from './publish.ts';
 import { canonicalAmong, rankedModel, resolveRanked } from './ranked-names.ts';
 import { rankingTrends, type TrendsAnswer } from './ranking-trends.ts';
 import { RankingVersions } from './ranking-versions.ts';
+import { RankingHere, type RankingPlace, RankingWork } from './ranking-work.ts';
 import type { RefreshAnswer } from './refresh-answer.ts';
-import { refreshAnswer } from './refresh-answer.ts';
 import type { SavingsAnswer } from './savings.ts';
 import { readSavings } from './savings.ts';
+import { RankingWorker } from './worker.ts';
 
 /** "1 week", "P7D", or from and to. */
 export type TimeframeInput = string | TimeframeQuery;
@@ -61,6 +54,11 @@ export interface ModelRankerOptions {
   readonly sinks?: readonly SnapshotSink[] | undefined;
   /** What a slug that was renamed or merged away is called now; null when it never was one. */
   readonly slugNow?: ((slug: string) => Promise<string | null>) | undefined;
+  /**
+   * True: evidence is read and ranked in a thread with its own connection, which is kept until the ranker is disposed
+   * of. For a process that has requests under way. Default false.
+   */
+  readonly inWorker?: boolean | undefined;
 }
 
 const HISTORY_ROWS_MAX = 10_000;
@@ -79,17 +77,17 @@ const SILENT: Logger = {
  * Ranks models per use case on success, speed, cost and quality. `refreshAll` reads the roll-ups of the current
  * discovery run and publishes; everything else answers from the last published snapshot, whoever published it.
  */
-export class ModelRanker {
+export class ModelRanker implements AsyncDisposable {
   /** Published rankings as they were: listed, compared, brought back. */
   readonly versions: RankingVersions;
   readonly #db: Database;
   readonly #logger: Logger;
   readonly #clock: () => number;
   readonly #timeframe: string;
-  readonly #halfLifeMs: number | null;
   readonly #policies: PolicyBook;
   readonly #defaultModel: string | null;
   readonly #sinks: readonly SnapshotSink[];
+  readonly #place: RankingPlace;
   readonly #current: CurrentRankings;
   #refreshing: { readonly label: string; readonly answer: Promise<RefreshAnswer> } | null = null;
 
@@ -98,18 +96,13 @@ export class ModelRanker {
     this.#logger = options.logger ?? SILENT;
     this.#clock = options.clock ?? Date.now;
     this.#timeframe = options.config?.timeframe ?? '30 days';
-    const { halfLife = '14 days' } = options.config ?? {};
-    this.#halfLifeMs = halfLife === null ? null : parseDurationMs(halfLife);
     this.#policies = options.config?.policies ?? new PolicyBook();
     this.#defaultModel = options.config?.defaultModel ?? null;
     this.#sinks = options.sinks ?? [];
     const [db, clock, logger, sinks] = [this.#db, this.#clock, this.#logger, this.#sinks];
-    this.#current = new CurrentRankings({
-      db,
-      clock,
-      build: (book, useCases) => this.#build(book, useCases),
-      slugNow: options.slugNow ?? (async () => null),
-    });
+    this.#place = this.#openPlace(options);
+    const { slugNow = async () => null } = options;
+    this.#current = new CurrentRankings({ db, clock, place: this.#place, slugNow });
     const onChanged = (): void => this.#current.forget();
     this.versions = new RankingVersions({ db, clock, logger, sinks, onChanged });
   }
@@ -256,26 +249,22 @@ export class ModelRanker {
   async updateRanking(useCase: string, modelId: string, request: ObservedRequest): Promise<RankingsAnswer> {
     const known =
       (await this.#current.view()).rankings.get(useCase)?.models.map((model) => model.modelId) ?? [];
-    this.#current.live.addUnlogged(useCase, canonicalAmong(modelId, known), request);
-    await this.#current.follow();
-    if (!this.#current.live.hasBase) {
-      const window = this.#evidenceWindow();
-      this.#current.live.rebase({ ...(await this.#readEvidence(window)), untilMs: window.to.getTime() });
-    }
+    const counted = { ...request, useCase, modelId: canonicalAmong(modelId, known) };
+    await this.#current.addUnlogged(counted, this.#evidenceWindow());
     return await this.getRankings(useCase);
   }
 
   /**
    * Counts a finished request in this process's rankings until a published version contains it. For whoever logs
-   * requests: costs no more than noting it; {@link rankingsOfMoment} adds up.
+   * requests: costs no more than noting it; {@link count} adds up.
    */
   observe(record: UsageRecord): void {
-    this.#current.live.observe(record);
+    this.#current.observe(record);
   }
 
   /** The same for what was learnt later; false when its request was not observed here. */
   observeSignal(signal: Signal): boolean {
-    return this.#current.live.observeSignal(signal);
+    return this.#current.observeSignal(signal);
   }
 
   /** Takes over what others published. @returns the version in use; null before the first */
@@ -283,9 +272,19 @@ export class ModelRanker {
     return await this.#current.follow();
   }
 
+  /** Adds up what was observed, where rankings are computed: some use cases at a time, at most once a second. */
+  async count(): Promise<void> {
+    await this.#current.count();
+  }
+
+  /** The trained classifier of a discovery run as bytes; null where there is none. */
+  async classifier(runId: string): Promise<Uint8Array | null> {
+    return await this.#current.classifier(runId);
+  }
+
   /**
-   * The published rankings with what was observed since, for the hot path; the same object until something
-   * changed. null where the published ones are all there is. Computes for some milliseconds at most once a second.
+   * The published rankings with what was counted since, for the hot path; the same object until something changed.
+   * null where the published ones are all there is. Costs nothing.
    */
   get rankingsOfMoment(): RankingsOfMoment | null {
     return this.#current.ofMoment;
@@ -317,59 +316,38 @@ export class ModelRanker {
   }
 
   async #refresh(window: Timeframe): Promise<RefreshAnswer> {
-    const { runId, book } = await this.#readEvidence(window);
-    const built = this.#build(book);
-    const { hold } = await readPublication(this.#db);
-    if (hold !== null) {
-      this.#logger.debug({ version: hold.version }, 'Rankings are held: nothing was published.');
-      return refreshAnswer(hold, runId, window, built);
-    }
-    const snapshot = await publishSnapshot({
-      db: this.#db,
-      sinks: this.#sinks,
-      logger: this.#logger,
-      nowMs: this.#clock(),
-      suffix: randomUUID().slice(0, 4),
-      content: {
-        runId,
-        windowFrom: window.from.toISOString(),
-        windowTo: window.to.toISOString(),
-        useCases: await readUseCasesOfRun(this.#db, runId),
-        rankings: built.rankings,
-        overall: built.overall,
-      },
-      evidence: book,
-    });
-    this.#current.took(snapshot, book);
-    const answer = refreshAnswer(snapshot, runId, window, built);
+    const { answer, snapshot } = await this.#current.refresh(window);
     const { version, useCaseCount, modelCount, requestCount } = answer;
+    if (snapshot === null) {
+      this.#logger.debug({ version }, 'Rankings are held: nothing was published.');
+      return answer;
+    }
+    await offerSnapshot(snapshot, { sinks: this.#sinks, logger: this.#logger });
     this.#logger.info({ version, useCaseCount, modelCount, requestCount }, 'Rankings were refreshed.');
     return answer;
   }
 
-  #build(book: EvidenceBook, useCases?: ReadonlySet<string>): BuiltRankings {
-    return buildRankings(book, this.#policies, { useCases });
+  /** Ends the thread, where there is one; what it was asked fails. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#place[Symbol.asyncDispose]();
   }
 
-  async #readEvidence(window: Timeframe): Promise<{ runId: string; book: EvidenceBook }> {
-    const runId = await currentRunId(this.#db);
-    await reconcileRollups(this.#db, runId);
-    const scope = { runId, from: window.from, to: window.to, halfLifeMs: this.#halfLifeMs };
-    const [rows, qualityRows, gamingRows, judgeRows] = await Promise.all([
-      readRankingEvidence(this.#db, scope),
-      readQualityEvidence(this.#db, scope),
-      readGamingEvidence(this.#db, scope),
-      readJudgeEvidence(this.#db, scope),
-    ]);
-    return { runId, book: bookOfRows(rows, qualityRows, gamingRows, judgeRows) };
+  #openPlace({ config, inWorker = false }: ModelRankerOptions): RankingPlace {
+    const { halfLife = '14 days' } = config ?? {};
+    const halfLifeMs = halfLife === null ? null : parseDurationMs(halfLife);
+    const [db, clock, logger, policies] = [this.#db, this.#clock, this.#logger, this.#policies];
+    if (inWorker && canRunInThread()) {
+      return new RankingWorker({ connection: db.connection, policies: policies.parts, halfLifeMs, logger });
+    }
+    const pace = GUEST_PACE;
+    return new RankingHere(new RankingWork({ db, clock, logger, policies, halfLifeMs, pace }));
   }
 
   /** Before the first publication, the rankings that it would have. */
   async #viewOrUnpublished(): Promise<RankingsView> {
     const view = await this.#current.view();
     if (view.version !== null) return view;
-    const { book } = await this.#readEvidence(this.#evidenceWindow());
-    const { rankings } = this.#build(book);
+    const rankings = await this.#current.preview(this.#evidenceWindow());
     return { ...view, rankings: new Map(rankings.map((ranking) => [ranking.useCase, ranking])) };
   }
 

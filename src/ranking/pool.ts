@@ -46,13 +46,16 @@ interface CellMoments extends PartMoments {
 export interface PoolOptions {
   readonly calibration: Calibration;
   readonly curves: Curves;
+  /** By use case: the theme that it belongs to. */
+  readonly themes?: ReadonlyMap<string, string> | undefined;
   /** Left out: measured. */
   readonly useCaseWeight?: number | undefined;
 }
 
 /**
  * Partial pooling: a model in a use case leans on the same model in its other use cases, moved by how much harder or
- * easier the other models find this one. How far it leans is measured: see {@link CrossPool}.
+ * easier the other models find this one, and by what use cases of its theme show beyond that. How far it leans on any of
+ * them is measured: see {@link CrossPool}.
  */
 export class Pool {
   readonly #calibration: Calibration;
@@ -64,7 +67,7 @@ export class Pool {
   readonly #costSpread: number;
   readonly #pools: Readonly<Record<keyof CellMoments, CrossPool>>;
 
-  constructor(book: EvidenceBook, { calibration, curves, useCaseWeight }: PoolOptions) {
+  constructor(book: EvidenceBook, { calibration, curves, themes, useCaseWeight }: PoolOptions) {
     this.#calibration = calibration;
     this.#curves = curves;
     for (const [useCase, models] of book) {
@@ -90,6 +93,7 @@ export class Pool {
         kind: 'share',
         first: PART_PRIORS[part],
         firstOf,
+        groups: themes,
         spread: all[part],
         weight: useCaseWeight,
       });
@@ -104,6 +108,7 @@ export class Pool {
       cost: new CrossPool(costs, {
         kind: 'amount',
         first: null,
+        groups: themes,
         spread: this.#costSpread,
         weight: useCaseWeight,
       }),

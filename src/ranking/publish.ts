@@ -17,7 +17,6 @@ export type SnapshotContent = Omit<PublishedSnapshot, 'version' | 'createdAt'>;
 
 export interface PublishOptions {
   readonly db: Database;
-  readonly sinks: readonly SnapshotSink[];
   readonly logger: Logger;
   readonly nowMs: number;
   /** A few characters that keep two gateways' versions of one millisecond apart. */
@@ -30,9 +29,7 @@ export interface PublishOptions {
 const HOUR_MS = 3_600_000;
 
 /**
- * Publishes rankings as a new snapshot, greater than every one before it: to the store first, which must take
- * it, then to the sinks. A sink that is away is warned of and gets the next snapshot. The first of an hour thins out
- * the old ones.
+ * Publishes rankings as a new snapshot, greater than every one before it. The first of an hour thins out the old ones.
  */
 export async function publishSnapshot(options: PublishOptions): Promise<PublishedSnapshot> {
   const { db, logger, nowMs, evidence } = options;
@@ -43,7 +40,19 @@ export async function publishSnapshot(options: PublishOptions): Promise<Publishe
     ...options.content,
   };
   await writeSnapshot(db, snapshot, evidence && encodeBook(evidence));
-  for (const sink of options.sinks) {
+  if (hourOf(latest) !== hourOf(snapshot.version)) {
+    const prunedCount = await pruneSnapshots(db, nowMs);
+    if (prunedCount > 0) logger.info({ prunedCount }, 'Old published rankings were thinned out.');
+  }
+  return snapshot;
+}
+
+/** Gives what was published to the sinks. One that is away is warned of and gets the next snapshot. */
+export async function offerSnapshot(
+  snapshot: PublishedSnapshot,
+  { sinks, logger }: { readonly sinks: readonly SnapshotSink[]; readonly logger: Logger },
+): Promise<void> {
+  for (const sink of sinks) {
     try {
       await sink.publish(snapshot);
     } catch (error) {
@@ -53,11 +62,6 @@ export async function publishSnapshot(options: PublishOptions): Promise<Publishe
       );
     }
   }
-  if (hourOf(latest) !== hourOf(snapshot.version)) {
-    const prunedCount = await pruneSnapshots(db, nowMs);
-    if (prunedCount > 0) logger.info({ prunedCount }, 'Old published rankings were thinned out.');
-  }
-  return snapshot;
 }
 
 function hourOf(version: string | null): number | null {

@@ -8,7 +8,7 @@ import type { RankingHold, RankingVersion } from '../store/queries/ranking-versi
 import { readPublication, readRankingVersions, writeRankingHold } from '../store/queries/ranking-versions.ts';
 import { readPublishedSnapshot } from '../store/queries/snapshots.ts';
 import type { SnapshotSink } from './publish.ts';
-import { momentOfVersion, publishSnapshot } from './publish.ts';
+import { momentOfVersion, offerSnapshot, publishSnapshot } from './publish.ts';
 import type { RankingsDiff } from './rankings-diff.ts';
 import { diffRankings } from './rankings-diff.ts';
 
@@ -109,15 +109,16 @@ export class RankingVersions {
     if (isDryRun) return { version: null, rolledBackTo, hold: null, isDryRun, diff };
     const { version: _version, createdAt: _createdAt, ...content } = target;
     const nowMs = clock();
-    const { version } = await publishSnapshot({
+    const published = await publishSnapshot({
       db,
-      sinks,
       logger,
       nowMs,
       suffix: randomUUID().slice(0, 4),
       content: { ...content, rolledBackTo },
       evidence: null,
     });
+    await offerSnapshot(published, { sinks, logger });
+    const { version } = published;
     const hold = { version, rolledBackTo, heldAt: new Date(nowMs).toISOString(), heldBy: by };
     await writeRankingHold(db, hold, { at: new Date(nowMs), by });
     onChanged();

@@ -9,7 +9,8 @@ import { buildRankings } from './build-rankings.ts';
 import type { EvidenceBook, ModelEvidence } from './evidence.ts';
 import { addToBook, bookOfRows, noEvidence } from './evidence.ts';
 import { latencyBin } from './latency-bins.ts';
-import { liveRequestOf, requestEntry } from './live-entries.ts';
+import { entryOf } from './live-entries.ts';
+import { LiveNotes } from './live-notes.ts';
 import { LiveSums } from './live-sums.ts';
 
 const LOCAL = 'ollama:mistral:7b';
@@ -143,7 +144,12 @@ function sorted(bins: ReadonlyMap<number, number>): [number, number][] {
 }
 
 function evidenceOf(record: UsageRecord): ModelEvidence {
+  const notes = new LiveNotes(
+    () => 0,
+    () => undefined,
+  );
+  notes.observe(record);
   const sums = new LiveSums();
-  requestEntry(liveRequestOf(record), 0).addTo(sums);
+  for (const event of notes.take()) entryOf(event).addTo(sums);
   return sums.toEvidence(record.modelId);
 }

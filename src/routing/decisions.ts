@@ -42,6 +42,7 @@ function certainDecision(frame: Frame, modelIds: readonly string[]): Omit<Decisi
     candidates: [],
     propensity: 1,
     isExploration: false,
+    shadowModelId: null,
     runId: frame.snapshot.runId,
     snapshotVersion: frame.snapshot.version,
   };

@@ -287,6 +287,92 @@ describe('the budget', () => {
   });
 });
 
+describe('shadows', () => {
+  async function untilShadow(router: RoutingEngine, modelId: string): Promise<Decision> {
+    for (;;) {
+      const decision = await router.route(COFFEE);
+      if (decision.shadowModelId === modelId) return decision;
+    }
+  }
+
+  it('leave every caller with the best, as often as another would have been drawn in its place', async () => {
+    const router = engine(new Exploration({ share: 0.4, budgetUsdPerDay: null, shadow: true }));
+    const [{ table } = { table: null }] = [...router.explorations()];
+    const counts = new Map<string, number>();
+    for (let round = 0; round < ROUNDS; round++) {
+      const decision = await router.route(COFFEE);
+      expect(decision).toMatchObject({ cause: 'ranking', propensity: 1, isExploration: false });
+      expect(decision.modelIds[0]).toBe('x:best');
+      const { shadowModelId } = decision;
+      if (shadowModelId !== null) counts.set(shadowModelId, (counts.get(shadowModelId) ?? 0) + 1);
+    }
+    expect(counts.has('x:new')).toBe(true);
+    for (const { modelId, probability } of table?.rows.slice(1) ?? []) {
+      const deviation = Math.sqrt((probability * (1 - probability)) / ROUNDS);
+      const off = Math.abs((counts.get(modelId) ?? 0) / ROUNDS - probability);
+      expect(off, `${modelId}, seed ${SEED}`).toBeLessThanOrEqual(4 * deviation);
+    }
+    expect((await router.explain(COFFEE)).explorationShare).toBe(0);
+  });
+
+  it('are charged with all that they cost, when they and not their requests have ended', async () => {
+    const exploration = new Exploration({ share: 0.5, budgetUsdPerDay: 10, shadow: true });
+    const rows = [rowOf('x:best', { quality: 0.82, spread: 0.2, costUsd: 0.004 }), ...ROWS.slice(1)];
+    const router = engine(exploration, { rows });
+    const spentUsd = (): number => exploration.spending(NOON_MS).spentUsd;
+    let beforeUsd = 0;
+    const untilDear = async (): Promise<Decision> => {
+      for (;;) {
+        beforeUsd = spentUsd();
+        const decision = await router.route(COFFEE);
+        if (decision.shadowModelId === 'x:dear') return decision;
+      }
+    };
+    const decision = await untilDear();
+    expect(spentUsd() - beforeUsd).toBeCloseTo(0.01, 12);
+    exploration.settle(decision, { modelId: 'x:best', costUsd: 0.004, source: 'gateway' });
+    expect(spentUsd() - beforeUsd).toBeCloseTo(0.01, 12);
+    exploration.settle(decision, { modelId: 'x:dear', costUsd: 0.03, source: 'shadow' });
+    expect(spentUsd() - beforeUsd).toBeCloseTo(0.03, 12);
+    const dropped = await untilDear();
+    exploration.release(dropped);
+    expect(spentUsd() - beforeUsd).toBeCloseTo(0, 12);
+  });
+
+  it('end with the budget, but for models that cost nothing', async () => {
+    const exploration = new Exploration({ share: 0.5, budgetUsdPerDay: 0.02, shadow: true });
+    const router = engine(exploration);
+    await untilShadow(router, 'x:dear');
+    await untilShadow(router, 'x:dear');
+    for (let round = 0; round < 2_000; round++)
+      expect((await router.route(COFFEE)).shadowModelId).not.toBe('x:dear');
+    expect(exploration.spending(NOON_MS).spentUsd).toBeCloseTo(0.02, 12);
+  });
+
+  it('are none where the request, its session or a rule forbids exploration', async () => {
+    const exploration = new Exploration({ share: 1, method: 'uniform', shadow: true, budgetUsdPerDay: null });
+    const router = engine(exploration);
+    const shadowOf = async (message: object): Promise<string | null> =>
+      (await router.route({ ...COFFEE, ...message })).shadowModelId;
+    await router.route({ ...COFFEE, sessionId: 's' });
+    for (let round = 0; round < 20; round++) {
+      expect(await shadowOf({ explore: false })).toBeNull();
+      expect(await shadowOf({ sessionId: 's' })).toBeNull();
+      expect(await shadowOf({ model: 'x:close' })).toBeNull();
+    }
+    router.addRule(
+      'quiet',
+      99,
+      () => true,
+      () => null,
+      { explore: false },
+    );
+    for (let round = 0; round < 20; round++) expect(await shadowOf({})).toBeNull();
+    router.removeRule('quiet');
+    await untilShadow(router, 'x:close');
+  });
+});
+
 describe('settings', () => {
   it('change one by one, within their ranges, and at once', async () => {
     const exploration = new Exploration({ share: 0.2, method: 'uniform' });
@@ -296,6 +382,7 @@ describe('settings', () => {
       share: 0.2,
       budgetUsdPerDay: null,
       newModelRequests: 20,
+      shadow: false,
       excludedUseCases: [],
     });
     for (const wrong of [

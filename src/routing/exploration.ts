@@ -1,4 +1,5 @@
 import type { Decision } from '../core/decision.ts';
+import type { RecordSource } from '../core/usage-record.ts';
 import { type Arm, armsOf } from './arms.ts';
 import { type Chances, chancesOf, type ExplorationMethod } from './chances.ts';
 import { ExplorationBudget, type ExplorationSpending } from './exploration-budget.ts';
@@ -18,6 +19,8 @@ export interface ExplorationSettings {
   readonly budgetUsdPerDay: number | null;
   /** Requests in a use case up to which a model has a share of its own there. */
   readonly newModelRequests: number;
+  /** The caller gets the first model's answer; what is drawn answers once more, in the background. */
+  readonly shadow: boolean;
   /** Use cases, by slug, in which nothing is explored. */
   readonly excludedUseCases: readonly string[];
 }
@@ -33,6 +36,8 @@ export interface DrawTable {
   readonly rows: readonly DrawRow[];
   /** Probability that another than the first is drawn. */
   readonly rate: number;
+  /** What is drawn answers in the background, beside the first. */
+  readonly isShadow: boolean;
   readonly chances: Chances;
   /** Able models that are left out, and why. */
   readonly barred: readonly { readonly modelId: string; readonly reason: string }[];
@@ -41,7 +46,7 @@ export interface DrawTable {
 export interface DrawRow {
   readonly modelId: string;
   readonly probability: number;
-  /** Dollars that it is expected to cost beyond the first; 0 for one that is cheaper. */
+  /** Dollars that it is expected to cost beyond the first, 0 for one that is cheaper; all that it costs, as a shadow. */
   readonly extraUsd: number;
   /** The same as a part of all that it costs, 0..1. */
   readonly extraPart: number;
@@ -58,6 +63,7 @@ const DEFAULTS: ExplorationSettings = {
   share: 0.1,
   budgetUsdPerDay: 1,
   newModelRequests: 20,
+  shadow: false,
   excludedUseCases: [],
 };
 
@@ -88,6 +94,7 @@ interface Prepared {
 
 interface Charge {
   readonly modelId: string;
+  readonly isShadow: boolean;
   readonly useCase: string;
   readonly notedAtMs: number;
   readonly expectedUsd: number;
@@ -132,6 +139,7 @@ export class Exploration {
       share: shareGiven ?? this.#settings.share,
       budgetUsdPerDay: budgetGiven === undefined ? this.#settings.budgetUsdPerDay : budgetGiven,
       newModelRequests: given.newModelRequests ?? this.#settings.newModelRequests,
+      shadow: given.shadow ?? this.#settings.shadow,
       excludedUseCases: given.excludedUseCases ?? this.#settings.excludedUseCases,
     };
     const { share, budgetUsdPerDay, newModelRequests } = next;
@@ -195,11 +203,13 @@ export class Exploration {
 
   /** Counts a decision; the money of an explored one is taken from the budget until its request ends. */
   note(decision: Decision, drawn: DrawRow, nowMs: number): void {
-    const { useCase, isExploration } = decision;
-    this.#budget.note(useCase, isExploration ? drawn.extraUsd : null, nowMs);
-    if (!isExploration || drawn.extraUsd === 0) return;
+    const { useCase, shadowModelId } = decision;
+    const isExplored = decision.isExploration || shadowModelId !== null;
+    this.#budget.note(useCase, isExplored ? drawn.extraUsd : null, nowMs);
+    if (!isExplored || drawn.extraUsd === 0) return;
     this.#charges.set(decision, {
       modelId: drawn.modelId,
+      isShadow: shadowModelId !== null,
       useCase,
       notedAtMs: nowMs,
       expectedUsd: drawn.extraUsd,
@@ -209,14 +219,24 @@ export class Exploration {
 
   /**
    * A request ended: what it really cost beyond the other model takes the place of what was expected. Where the price
-   * or the tokens stayed unknown, or a fallback answered, what was expected stays.
+   * or the tokens stayed unknown, or a fallback answered, what was expected stays. A shadow is settled when it has ended,
+   * and not its request.
    */
-  settle(decision: Decision, ended: { readonly modelId: string; readonly costUsd: number | null }): void {
+  settle(
+    decision: Decision,
+    ended: { readonly modelId: string; readonly costUsd: number | null; readonly source?: RecordSource },
+  ): void {
     const charge = this.#charges.get(decision);
-    if (charge === undefined) return;
+    if (charge === undefined || charge.isShadow !== (ended.source === 'shadow')) return;
     this.#charges.delete(decision);
     if (ended.costUsd === null || ended.modelId !== charge.modelId) return;
     this.#budget.correct(charge.useCase, ended.costUsd * charge.extraPart - charge.expectedUsd, charge);
+  }
+
+  /** A shadow was given up before its model was asked: the money goes back. */
+  release(decision: Decision): void {
+    const { shadowModelId: modelId } = decision;
+    if (modelId !== null) this.settle(decision, { modelId, costUsd: 0, source: 'shadow' });
   }
 
   /** What the log says was explored today, by all gateways and before the start. */
@@ -260,7 +280,9 @@ export class Exploration {
     const arms = all.filter(
       (arm) => arm === first || arm.barredBecause === null || (isUniform && arm.costUsd !== null),
     );
-    const extrasUsd = arms.map(({ costUsd }) => Math.max(0, (costUsd ?? 0) - (first?.costUsd ?? 0)));
+    // What the first costs is paid in either way: a shadow's whole cost comes on top.
+    const paidUsd = this.#settings.shadow ? 0 : (first?.costUsd ?? 0);
+    const extrasUsd = arms.map((arm) => (arm === first ? 0 : Math.max(0, (arm.costUsd ?? 0) - paidUsd)));
     return {
       arms,
       extrasUsd,
@@ -297,7 +319,7 @@ export class Exploration {
       };
     });
     const rate = rows.slice(1).reduce((sum, { probability }) => sum + probability, 0);
-    return { rows, rate, chances, barred };
+    return { rows, rate, isShadow: this.#settings.shadow, chances, barred };
   }
 
   /** Those of the last ranking, while beliefs have hardly moved. */

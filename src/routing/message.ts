@@ -1,7 +1,8 @@
 import type { CatalogModel, ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
 import { isAutoName } from '../core/policy.ts';
 import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
-import type { RuleSubject } from '../core/use-case-rules.ts';
+import type { RuleSubject } from '../core/request-conditions.ts';
+import type { RequestLimits } from '../core/request-limits.ts';
 
 /** A request as far as routing looks at it. */
 export interface RoutingMessage {
@@ -23,6 +24,8 @@ export interface RoutingMessage {
   readonly needs?: RequiredAbilities | undefined;
   /** False: nothing is left to chance for this request. */
   readonly explore?: boolean | undefined;
+  /** What the request itself, or its key, demands of the models; all must hold. */
+  readonly limits?: readonly RequestLimits[] | undefined;
   readonly userId?: string | null | undefined;
   readonly sessionId?: string | null | undefined;
   readonly roomId?: string | null | undefined;

@@ -15,8 +15,8 @@ export interface ModelRegistry {
   isPriced(modelId: string): boolean;
   /** Dollars of a typical request; null when no price is known. */
   typicalCostUsd(modelId: string): number | null;
-  /** False while a provider is known to be away. */
-  health?(modelId: string): boolean;
+  /** False for models whose provider is known to be away; undefined while none is. */
+  readonly health?: ((modelId: string) => boolean) | undefined;
 }
 
 /** What one policy does with one use case, for requests of equal needs; made once, read by every request. */
@@ -51,6 +51,25 @@ export interface PlanGrounds {
   readonly hasPlaces: boolean;
 }
 
+/** What a rule of the operator, or the request itself, leaves of the models that `auto` may use. */
+export interface Restriction {
+  readonly ruleName: string;
+  /** True where it is no rule, and `ruleName` says what the request demands. Left out: a rule. */
+  readonly isDemand?: boolean | undefined;
+  permits(model: CatalogModel, catalog: ModelCatalog): boolean;
+}
+
+/** What a plan depends on beside prompt, policy and needs. */
+export interface PlanOptions {
+  /** False leaves the rankings aside: the default model, else the order of the priors. Default: true. */
+  readonly isRanked?: boolean;
+  /** All must permit a model. Default: none. */
+  readonly restrictions?: readonly Restriction[];
+}
+
+const NO_OPTIONS: PlanOptions = {};
+const NO_RESTRICTIONS: readonly Restriction[] = [];
+
 /** Fallbacks beyond this are never reached: each costs the caller another failed try. */
 export const MODEL_IDS_MAX = 10;
 /** Rows of a decision beyond this tell nobody anything, and every one of them is stored. */
@@ -79,32 +98,33 @@ export class PlanBook {
   /**
    * The plan of a prompt; null when no model may serve the request. Where its use case is in doubt, what is expected
    * of each model over those that it may be.
-   *
-   * @param isRanked  false leaves the rankings aside: the default model, else the order of the priors
    */
   plan(
     { useCase, mix }: Pick<Classification, 'useCase' | 'mix'>,
     policy: Policy,
     needs: RequiredAbilities | undefined,
-    isRanked = true,
+    { isRanked = true, restrictions = NO_RESTRICTIONS }: PlanOptions = NO_OPTIONS,
   ): Plan | null {
     // A rejected prompt is also like those that fit nothing.
     const rest = useCase === OTHER_USE_CASE ? useCase : this.#snapshot.overall.useCase;
     const parts = isRanked ? quantisedMix(mix, rest) : null;
+    const isAble = (model: CatalogModel): boolean =>
+      (needs === undefined || hasAbilities(model, needs)) && this.#barringRule(model, restrictions) === null;
     let unable = '';
-    if (needs !== undefined) {
+    if (needs !== undefined || restrictions.length > 0) {
       for (let at = 0; at < this.#eligible.length; at++) {
         const model = this.#eligible[at];
-        if (model !== undefined && !hasAbilities(model, needs)) unable += `,${at}`;
+        if (model !== undefined && !isAble(model)) unable += `,${at}`;
       }
+      // The rows of the plan name the rules.
+      for (const { ruleName } of restrictions) unable += ` ${JSON.stringify(ruleName)}`;
     }
     const asked = parts === null ? useCase : mixName(parts);
     const key = `${policy.name} ${useCase} ${asked} ${unable}${isRanked ? '' : ' unranked'}`;
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
-    const able =
-      needs === undefined ? this.#eligible : this.#eligible.filter((model) => hasAbilities(model, needs));
-    const plan = this.#make(useCase, { mix: parts, policy, able, isRanked });
+    const able = unable === '' ? this.#eligible : this.#eligible.filter(isAble);
+    const plan = this.#make(useCase, { mix: parts, policy, able, isRanked, restrictions });
     if (plan === null) return null;
     if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
     this.#plans.set(key, plan);
@@ -112,9 +132,19 @@ export class PlanBook {
   }
 
   /** Why {@link plan} found nobody, and what to do. */
-  emptyReason(): string {
+  emptyReason(needs: RequiredAbilities | undefined, restrictions: readonly Restriction[]): string {
     const { models } = this.#registry.catalog;
     if (models.length === 0) return 'No provider offers a model now; see GET /api/models.';
+    const able = this.#eligible.filter((model) => needs === undefined || hasAbilities(model, needs));
+    if (able.length > 0) {
+      const barring = new Set(able.map((model) => this.#barringRule(model, restrictions)));
+      const demands = [...barring].flatMap((one) => (one?.isDemand === true ? [one.ruleName] : []));
+      if (demands.length > 0) {
+        return `Of ${able.length} models that could serve this request, none is left by ${demands.join(', ')}; ask for less.`;
+      }
+      const rules = [...barring].map((one) => `"${one?.ruleName}"`).join(', ');
+      return `Of ${able.length} models that could serve this request, routing rules leave none: ${rules} (GET /api/rules).`;
+    }
     if (this.#eligible.length > 0) return 'No model that auto may use can do what this request needs.';
     return 'auto uses only models with a known price, and there is none: declare prices, or name a model.';
   }
@@ -126,11 +156,13 @@ export class PlanBook {
       policy,
       able,
       isRanked,
+      restrictions,
     }: {
       readonly mix: readonly PossibleUseCase[] | null;
       readonly policy: Policy;
       readonly able: readonly CatalogModel[];
       readonly isRanked: boolean;
+      readonly restrictions: readonly Restriction[];
     },
   ): Plan | null {
     if (able.length === 0) return null;
@@ -161,11 +193,42 @@ export class PlanBook {
       modelIds,
       firstIds: modelIds.slice(0, MODEL_IDS_MAX),
       candidateCount: chosen.candidates.length,
-      rows: rowsOf(chosen, this.#registry, ableIds),
+      rows: this.#rowsOf(chosen, ableIds, restrictions),
       rankedModels: chosen.models,
       reason: reasonOf(chosen, asked, chosen === local),
       grounds,
     };
+  }
+
+  #rowsOf(
+    ranking: AbleRanking,
+    ableIds: ReadonlySet<string>,
+    restrictions: readonly Restriction[],
+  ): CandidateScore[] {
+    const rows = [...ranking.candidates, ...ranking.others, ...ranking.left].slice(0, ROWS_MAX);
+    return rows.map(({ modelId, score, isCandidate, notCandidateReason }) => {
+      const isAble = ableIds.has(modelId);
+      const reason = isAble ? notCandidateReason : this.#whyNotAble(modelId, restrictions);
+      return { modelId, score, isCandidate: isCandidate && isAble, reason };
+    });
+  }
+
+  #whyNotAble(modelId: string, restrictions: readonly Restriction[]): string {
+    const model = this.#registry.catalog.get(modelId);
+    if (model === null) return 'not offered by any provider now';
+    if (!model.isChat) return 'not a chat model';
+    if (!model.isAutoAllowed) return 'kept out of auto';
+    if (!this.#registry.isPriced(modelId)) return 'no price known';
+    const rule = this.#barringRule(model, restrictions);
+    if (rule === null) return 'lacks an ability that the request needs';
+    return rule.isDemand === true
+      ? `kept out by ${rule.ruleName}`
+      : `kept out by the rule "${rule.ruleName}"`;
+  }
+
+  #barringRule(model: CatalogModel, restrictions: readonly Restriction[]): Restriction | null {
+    const { catalog } = this.#registry;
+    return restrictions.find((one) => !one.permits(model, catalog)) ?? null;
   }
 
   #planOfPriors(priors: readonly string[], grounds: PlanGrounds, why: string): Plan {
@@ -244,28 +307,6 @@ function rankAble(
     left: all.filter((model) => !ableIds.has(model.modelId)),
     note: view.note,
   };
-}
-
-function rowsOf(
-  ranking: AbleRanking,
-  registry: ModelRegistry,
-  ableIds: ReadonlySet<string>,
-): CandidateScore[] {
-  const rows = [...ranking.candidates, ...ranking.others, ...ranking.left].slice(0, ROWS_MAX);
-  return rows.map((model) => ({
-    modelId: model.modelId,
-    score: model.score,
-    isCandidate: model.isCandidate && ableIds.has(model.modelId),
-    reason: ableIds.has(model.modelId) ? model.notCandidateReason : whyNotAble(model.modelId, registry),
-  }));
-}
-
-function whyNotAble(modelId: string, registry: ModelRegistry): string {
-  const model = registry.catalog.get(modelId);
-  if (model === null) return 'not offered by any provider now';
-  if (!model.isChat) return 'not a chat model';
-  if (!model.isAutoAllowed) return 'kept out of auto';
-  return registry.isPriced(modelId) ? 'lacks an ability that the request needs' : 'no price known';
 }
 
 function reasonOf(ranking: AbleRanking, useCase: string, isOfUseCase: boolean): string {

@@ -321,7 +321,7 @@ describe('rules', () => {
         return ['ollama:llama3:70b'];
       },
     );
-    expect(router.rules()).toEqual([{ name: 'data-driven-routing', priority: 95 }]);
+    expect(router.rules()).toMatchObject([{ name: 'data-driven-routing', priority: 95 }]);
     expect((await router.route(COFFEE)).modelIds).toEqual(['ollama:llama3:70b']);
     expect(seen).toEqual([COFFEE.content, 'food_dining']);
   });

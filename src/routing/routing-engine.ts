@@ -5,24 +5,28 @@ import type { Logger } from '../core/log.ts';
 import type { Policy } from '../core/policy.ts';
 import { isAutoName, PolicyBook } from '../core/policy.ts';
 import { classifiedText, toPromptText } from '../core/prompt-text.ts';
+import type { RuleSubject } from '../core/request-conditions.ts';
+import type { RoutingRule } from '../core/routing-rules.ts';
 import type { RankedModel, Snapshot } from '../core/snapshot.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import { createRandom } from '../stats/random.ts';
-import { chosenFirst, explicitDecision, type Frame, ruleDecision } from './decisions.ts';
+import { AbTests } from './ab-tests.ts';
+import { explicitDecision, type Frame, ruleDecision } from './decisions.ts';
 import type { DrawTable, ExplorationChange, UniformSource } from './exploration.ts';
 import { Exploration } from './exploration.ts';
 import type { ClassifiedMessage, RoutingMessage } from './message.ts';
 import { explicitModel } from './message.ts';
 import type { ModelRegistry, Plan } from './plan.ts';
 import { PlanBook } from './plan.ts';
+import { PlanFollower, type Planned } from './plan-follower.ts';
+import { refuseBarred, restrictionsOf } from './request-limits.ts';
+import { type Course, newCourse, type RuledRequest } from './routing-rules.ts';
 import type { Rule, RuleAction, RulePredicate } from './rule.ts';
+import { type ListedRule, RuleList } from './rule-list.ts';
 import type { SnapshotSource } from './snapshot-holder.ts';
 import { SnapshotHolder } from './snapshot-holder.ts';
-import { reasonOfBest, StickySessions, type StickySettings, stayOf } from './sticky-sessions.ts';
-
-/** Name and priority of the rule that ships: classify, then the best candidate of the ranking. */
-const DATA_DRIVEN_RULE = { name: 'data-driven-routing', priority: 95 } as const;
+import { StickySessions, type StickySettings } from './sticky-sessions.ts';
 
 export interface RoutingEngineOptions {
   /** Default: the starter snapshot, which has no rankings. */
@@ -32,9 +36,13 @@ export interface RoutingEngineOptions {
   /** How long sessions stay with their model; by default as docs/routing.md says. */
   readonly sessions?: Partial<StickySettings> | undefined;
   readonly random?: UniformSource | undefined;
+  /** The A/B tests that run; none by default. */
+  readonly abTests?: AbTests | undefined;
   /** The model of day zero, by any of its names; null takes the order of the priors. */
   readonly defaultModel?: string | null | undefined;
   readonly rules?: readonly Rule[] | undefined;
+  /** Rules of the operator's configuration. */
+  readonly routingRules?: readonly RoutingRule[] | undefined;
   /** Hand-written use cases; where one matches, the classifier is not asked. */
   readonly useCaseRules?: readonly UseCaseRule[] | undefined;
   readonly policies?: PolicyBook | undefined;
@@ -61,28 +69,6 @@ export interface UseCaseExploration {
   readonly table: DrawTable | null;
 }
 
-interface Entry {
-  readonly name: string;
-  readonly priority: number;
-  /** null for the data-driven rule, which needs no callbacks. */
-  readonly rule: Rule | null;
-}
-
-/** How a plan is followed. */
-interface Following {
-  readonly ruleName: string | null;
-  readonly sessionId: string | null;
-  readonly mayExplore: boolean;
-  /** null: nothing is drawn, and nothing remembered. */
-  readonly random: UniformSource | null;
-}
-
-interface Planned {
-  readonly decision: Decision;
-  readonly plan: Plan | null;
-  readonly table: DrawTable | null;
-}
-
 /**
  * Chooses a model for a message: an explicitly named one, else the first rule by priority that has an answer,
  * else the default model or the order of the priors. Reads one immutable snapshot and never waits for a store.
@@ -90,31 +76,44 @@ interface Planned {
 export class RoutingEngine {
   readonly #registry: ModelRegistry;
   readonly #snapshots: SnapshotSource;
-  readonly #exploration: Exploration;
-  readonly #sessions: StickySessions;
+  readonly #follower: PlanFollower;
   readonly #random: UniformSource;
   readonly #defaultModel: string | null;
   readonly #policies: PolicyBook;
   readonly #useCaseRules: UseCaseRules;
   readonly #logger: Logger | null;
-  readonly #clock: () => number;
-  #entries: readonly Entry[] = [{ ...DATA_DRIVEN_RULE, rule: null }];
+  readonly #rules = new RuleList();
   #book: { readonly snapshot: Snapshot; readonly catalog: unknown; readonly plans: PlanBook } | null = null;
   #ruleFailureCount = 0;
 
   constructor(registry: ModelRegistry, options: RoutingEngineOptions = {}) {
     this.#registry = registry;
     this.#snapshots = options.snapshots ?? new SnapshotHolder(starterSnapshot());
-    const { exploration } = options;
-    this.#exploration = exploration instanceof Exploration ? exploration : new Exploration(exploration);
     this.#random = options.random ?? createRandom(randomInt(2 ** 47));
     this.#defaultModel = options.defaultModel ?? null;
     this.#policies = options.policies ?? new PolicyBook();
     this.#useCaseRules = new UseCaseRules(options.useCaseRules);
     this.#logger = options.logger ?? null;
-    this.#clock = options.clock ?? Date.now;
-    this.#sessions = new StickySessions(options.sessions);
-    for (const rule of options.rules ?? []) this.#put(rule.name, rule.priority, rule);
+    const { exploration } = options;
+    this.#follower = new PlanFollower({
+      registry,
+      exploration: exploration instanceof Exploration ? exploration : new Exploration(exploration),
+      sessions: new StickySessions(options.sessions),
+      abTests: options.abTests ?? new AbTests(),
+      clock: options.clock ?? Date.now,
+    });
+    for (const rule of options.rules ?? []) this.#rules.put(rule);
+    this.#rules.declare(options.routingRules ?? []);
+  }
+
+  /**
+   * Replaces the operator's rules, all at once; those of code and the data-driven one stay. Each counts its requests
+   * from 0.
+   *
+   * @throws {RangeError} for a rule that `faultsOfRoutingRule` has something against
+   */
+  setRoutingRules(rules: readonly RoutingRule[]): void {
+    this.#rules.declare(rules);
   }
 
   /**
@@ -132,20 +131,17 @@ export class RoutingEngine {
     action: RuleAction,
     { explore }: Pick<Rule, 'explore'> = {},
   ): void {
-    this.#put(name, priority, { name, priority, predicate, action, explore });
+    this.#rules.put({ name, priority, predicate, action, explore });
   }
 
-  /** @returns false when there was no such rule */
+  /** @returns false when there was no such rule of code */
   removeRule(name: string): boolean {
-    const left = this.#entries.filter((entry) => entry.name !== name);
-    const isRemoved = left.length < this.#entries.length;
-    this.#entries = left;
-    return isRemoved;
+    return this.#rules.remove(name);
   }
 
   /** The rules in the order in which they are asked. */
-  rules(): readonly { readonly name: string; readonly priority: number }[] {
-    return this.#entries.map(({ name, priority }) => ({ name, priority }));
+  rules(): readonly ListedRule[] {
+    return this.#rules.listed();
   }
 
   /** Rules that threw since the start. */
@@ -175,7 +171,7 @@ export class RoutingEngine {
       ...decision,
       rankedModels: plan?.rankedModels ?? [],
       rankedBy: plan?.rankedBy ?? null,
-      explorationShare: table?.rate ?? 0,
+      explorationShare: table?.isShadow === false ? table.rate : 0,
     };
   }
 
@@ -188,7 +184,7 @@ export class RoutingEngine {
     const plans = this.#plansOf(snapshot);
     for (const useCase of snapshot.rankings.keys()) {
       const plan = plans.plan({ useCase }, this.#policies.policyOf('auto', useCase), undefined);
-      if (plan !== null) yield { useCase, plan, table: this.#tableOf(plan, useCase) };
+      if (plan !== null) yield { useCase, plan, table: this.#follower.tableOf(plan, useCase) };
     }
   }
 
@@ -196,23 +192,46 @@ export class RoutingEngine {
     const snapshot = this.#snapshots.current;
     const text = message.text ?? toPromptText(message.content);
     const named = explicitModel(message, text, this.#registry.catalog);
-    const ruled = this.#useCaseRules.match({ ...message, prompt: text.prompt });
+    const subject: RuleSubject = { ...message, prompt: text.prompt };
+    const promptTokens = message.needs?.promptTokens ?? null;
+    const ruled = this.#useCaseRules.match(subject);
     const classification = ruled ?? snapshot.classifier.classify(classifiedText(text));
     const policy = this.#policyFor(message, classification.useCase);
-    const useCaseRule = ruled?.ruleName ?? null;
-    const frame: Frame = { snapshot, policy, classification, useCaseRule };
-    if (named !== null) return unplanned(explicitDecision(frame, named.modelId));
-    const { useCase, confidence: useCaseConfidence } = frame.classification;
+    const frame: Frame = { snapshot, policy, classification, useCaseRule: ruled?.ruleName ?? null };
+    const { limits = [] } = message;
+    if (named !== null) {
+      if (limits.length > 0) refuseBarred(named, limits, this.#registry.catalog);
+      return unplanned(explicitDecision(frame, named.modelId));
+    }
+    const { useCase, confidence: useCaseConfidence } = classification;
     const plans = this.#plansOf(snapshot);
-    const plan = plans.plan(classification, policy, message.needs);
     const isUnnamed = message.routing?.explicit !== true || isAutoName(message.routing.model ?? '');
-    const sessionId = message.sessionId || null;
-    let mayExplore = message.explore !== false;
+    const course = newCourse(message.explore !== false);
+    for (const one of limits) {
+      course.restrictions.push(...restrictionsOf(one, { snapshot, registry: this.#registry, useCase }));
+    }
+    const planBy = (preset: Policy['name']): Plan | null =>
+      plans.plan(classification, this.#policies.policyOf(preset, useCase), message.needs, course);
+    const shared = { course, subject: message, random, planBy };
+    let wereRankingsAsked = false;
     let classified: ClassifiedMessage | null = null;
-    for (const { name, rule } of this.#entries) {
+    let asked: RuledRequest | null = null;
+    for (const { name, rule, declared } of this.#rules.entries) {
+      if (declared !== null) {
+        asked ??= { subject, useCase, policy: policy.name, promptTokens };
+        if (declared.check(asked) !== true) continue;
+        if (random !== null) declared.hitCount++;
+        const modelIds = declared.shape(course, this.#registry.catalog);
+        if (modelIds !== null) return unplanned(ruleDecision(frame, name, modelIds));
+        continue;
+      }
       if (rule === null) {
-        if (isUnnamed && plan !== null && plan.candidateCount > 0) {
-          return this.#follow(frame, plan, { ruleName: name, sessionId, mayExplore, random });
+        if (!isUnnamed) continue;
+        wereRankingsAsked = true;
+        const shaped = this.#shapedFrame(frame, course);
+        const plan = plans.plan(classification, shaped.policy, message.needs, course);
+        if (plan !== null && plan.candidateCount > 0) {
+          return this.#follower.follow(shaped, plan, { ruleName: name, ...shared });
         }
         continue;
       }
@@ -223,81 +242,53 @@ export class RoutingEngine {
         useCase,
         useCaseConfidence,
       };
-      const modelIds = await this.#ask(rule, classified);
+      const modelIds = await this.#ask(rule, classified, course);
       if (modelIds !== null && modelIds.length > 0) return unplanned(ruleDecision(frame, name, modelIds));
-      if (modelIds !== null && rule.explore === false) mayExplore = false;
+      if (modelIds !== null && rule.explore === false) course.mayExplore = false;
     }
     // Here the rule of the rankings had no answer, was taken out, or did not apply.
-    const last = plan?.candidateCount === 0 ? plan : plans.plan(classification, policy, message.needs, false);
-    if (last === null) throw new TallyrankError('no_candidate', plans.emptyReason(), { param: 'model' });
-    mayExplore &&= isUnnamed;
-    return this.#follow(frame, last, { ruleName: null, sessionId, mayExplore, random });
+    const last = this.#shapedFrame(frame, course);
+    const { restrictions } = course;
+    const ranked = plans.plan(classification, last.policy, message.needs, course);
+    const plan =
+      ranked === null || wereRankingsAsked || ranked.candidateCount === 0
+        ? ranked
+        : plans.plan(classification, last.policy, message.needs, { isRanked: false, restrictions });
+    if (plan === null) {
+      const reason = plans.emptyReason(message.needs, restrictions);
+      throw new TallyrankError('no_candidate', reason, { param: 'model' });
+    }
+    course.mayExplore &&= isUnnamed;
+    return this.#follower.follow(last, plan, { ruleName: null, ...shared });
+  }
+
+  #shapedFrame(frame: Frame, { policy }: Course): Frame {
+    if (policy === null) return frame;
+    return { ...frame, policy: this.#policies.policyOf(policy, frame.classification.useCase) };
   }
 
   /** The models that a rule chose and that can be called; empty when it has none, null when it does not apply. */
-  async #ask(rule: Rule, message: ClassifiedMessage): Promise<readonly string[] | null> {
+  async #ask(
+    rule: Rule,
+    message: ClassifiedMessage,
+    { restrictions }: Course,
+  ): Promise<readonly string[] | null> {
     try {
       if (!(await rule.predicate(message))) return null;
       const choice = await rule.action(message);
       const names: readonly string[] = typeof choice === 'string' ? [choice] : (choice ?? []);
       const { catalog } = this.#registry;
-      return names.map((name) => catalog.canonicalId(name)).filter((id) => catalog.get(id)?.isChat === true);
+      return names
+        .map((name) => catalog.canonicalId(name))
+        .filter((id) => {
+          const model = catalog.get(id);
+          return model?.isChat === true && restrictions.every((one) => one.permits(model, catalog));
+        });
     } catch (error) {
       this.#ruleFailureCount++;
       this.#logger?.warn({ err: error, rule: rule.name }, 'A routing rule failed and was passed over.');
       return null;
     }
-  }
-
-  /** The session's model, else the best or what chance takes in its place. */
-  #follow(frame: Frame, plan: Plan, { ruleName, sessionId, mayExplore, random }: Following): Planned {
-    const policy = frame.policy.name;
-    const nowMs = this.#clock();
-    const heldId = sessionId === null ? null : this.#sessions.modelOf(sessionId, policy, nowMs);
-    const open = this.#healthyOf(plan.modelIds);
-    const { useCase, confidence } = frame.classification;
-    const stay = heldId === null ? null : stayOf(heldId, plan, open, this.#sessions.switchMargin);
-    // A session that changes over in its midst goes to the best: one cold cache is enough.
-    const table = heldId === null && mayExplore ? this.#tableOf(plan, useCase, open) : null;
-    const drawn = table === null || random === null ? null : this.#exploration.draw(table, random);
-    const bestId = open[0] as string;
-    const modelId = stay?.modelId ?? drawn?.modelId ?? bestId;
-    const isExploration = stay === null && modelId !== bestId;
-    const decision: Decision = {
-      cause: isExploration ? 'exploration' : modelId === bestId ? plan.cause : 'session',
-      ruleName,
-      policy,
-      useCase,
-      useCaseConfidence: confidence,
-      useCaseRule: frame.useCaseRule,
-      modelIds: chosenFirst(modelId, plan),
-      candidates: plan.rows,
-      propensity: drawn?.probability ?? table?.rows[0]?.probability ?? 1,
-      isExploration,
-      runId: frame.snapshot.runId,
-      snapshotVersion: frame.snapshot.version,
-      reason: isExploration ? (drawn?.reason ?? plan.reason) : (stay?.reason ?? reasonOfBest(plan, bestId)),
-    };
-    if (random !== null) {
-      if (sessionId !== null) this.#sessions.note(sessionId, { modelId, policy }, nowMs);
-      if (drawn !== null) this.#exploration.note(decision, drawn, nowMs);
-    }
-    return { decision, plan, table };
-  }
-
-  #tableOf(plan: Plan, useCase: string, open = this.#healthyOf(plan.modelIds)): DrawTable | null {
-    if (!this.#exploration.isOn(useCase)) return null;
-    return this.#exploration.tableOf(plan, open, { registry: this.#registry, nowMs: this.#clock() });
-  }
-
-  /** Models whose provider is not known to be away; all of them when every one is. */
-  #healthyOf(modelIds: readonly string[]): readonly string[] {
-    const registry = this.#registry;
-    if (registry.health === undefined) return modelIds;
-    const isHealthy = (id: string): boolean => registry.health?.(id) !== false;
-    if (modelIds.every(isHealthy)) return modelIds;
-    const healthy = modelIds.filter(isHealthy);
-    return healthy.length > 0 ? healthy : modelIds;
   }
 
   #policyFor(message: RoutingMessage, useCase: string): Policy {
@@ -312,13 +303,6 @@ export class RoutingEngine {
       this.#book = { snapshot, catalog, plans: new PlanBook(snapshot, this.#registry, this.#defaultModel) };
     }
     return this.#book.plans;
-  }
-
-  #put(name: string, priority: number, rule: Rule): void {
-    if (!Number.isFinite(priority)) throw new RangeError(`the priority of rule ${name} must be a number`);
-    const others = this.#entries.filter((entry) => entry.name !== name);
-    // The sort is stable: among equal priorities, who came first is asked first.
-    this.#entries = [...others, { name, priority, rule }].sort((one, other) => other.priority - one.priority);
   }
 }
 

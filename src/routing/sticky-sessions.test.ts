@@ -55,6 +55,21 @@ describe('a sticky session', () => {
     expect((await router.route(IN_SESSION)).modelIds[0]).toBe('x:b');
   });
 
+  it('says that it decided where chance might have, and only there', async () => {
+    const causes = async (options: RoutingEngineOptions): Promise<unknown> => {
+      const { router, snapshots } = open({ random: { next: () => 0 }, ...options });
+      const first = await router.route(IN_SESSION);
+      const later = await router.route(IN_SESSION);
+      snapshots.replace(snapshotOf(withB(0.94)));
+      const changed = await router.route(IN_SESSION);
+      expect([later.propensity, changed.propensity, changed.modelIds[0]]).toEqual([1, 1, 'x:b']);
+      return [first, later, changed].map(({ cause }) => cause);
+    };
+    expect(await causes({ exploration: new Exploration(0) })).toEqual(['ranking', 'ranking', 'ranking']);
+    const uniform = new Exploration({ method: 'uniform', share: 0.3 });
+    expect(await causes({ exploration: uniform })).toEqual(['ranking', 'session', 'session']);
+  });
+
   it('is free again after the idle time', async () => {
     const { router, snapshots, clock } = open();
     await router.route(IN_SESSION);

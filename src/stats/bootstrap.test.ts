@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrapMeans } from './bootstrap.ts';
+import { bootstrapMeans, scoreInterval } from './bootstrap.ts';
 import { createRandom } from './random.ts';
 
 describe('bootstrapMeans', () => {
@@ -39,5 +39,33 @@ describe('bootstrapMeans', () => {
     expect(bootstrapMeans([new Float64Array(3).fill(Number.NaN)], createRandom(1))).toEqual([null]);
     expect(bootstrapMeans([new Float64Array()], createRandom(1))).toEqual([null]);
     expect(bootstrapMeans([], createRandom(1))).toEqual([]);
+  });
+});
+
+describe('scoreInterval', () => {
+  const of = (scores: readonly number[]): readonly [number, number] => {
+    const values = Float64Array.from(scores);
+    return scoreInterval(bootstrapMeans([values], createRandom(2))[0] ?? [0, 0], values);
+  };
+
+  it('says of ten successes in ten what they can tell', () => {
+    const [low, high] = of(Array(10).fill(1));
+    expect(low).toBeCloseTo(0.722, 3);
+    expect(high).toBeCloseTo(1, 12);
+    expect(of(Array(10).fill(0))[1]).toBeCloseTo(0.278, 3);
+    expect(of([1])[0]).toBeLessThan(0.3);
+  });
+
+  it('is wide around equal scores between, and counts known ones only', () => {
+    const [low, high] = of([...Array(40).fill(0.1), Number.NaN]);
+    expect(low).toBeLessThan(0.05);
+    expect(high).toBeGreaterThan(0.2);
+  });
+
+  it('leaves what the bootstrap knows, and what are no scores', () => {
+    const mixed = [0, 1, 1, 0, 1, 1];
+    expect(of(mixed)).toEqual(bootstrapMeans([Float64Array.from(mixed)], createRandom(2))[0]);
+    expect(of([3, 3, 3])).toEqual([3, 3]);
+    expect(of([Number.NaN])).toEqual([0, 0]);
   });
 });

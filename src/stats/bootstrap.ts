@@ -1,4 +1,5 @@
 import type { Random } from './random.ts';
+import { wilsonInterval } from './wilson.ts';
 
 /** Resamples that limits of 95 % are read off: their own error is then a twentieth of the interval's width. */
 const RESAMPLE_COUNT = 1_000;
@@ -46,6 +47,28 @@ export function bootstrapMeans(
     const sorted = Float64Array.from(drawn).sort();
     return [quantile(sorted, 0.025), quantile(sorted, 0.975)];
   });
+}
+
+/**
+ * The interval of a mean of scores where the bootstrap has none to show: of equal scores every resample is equal, and
+ * "all right" of ten would be certain. Then Wilson's, as if each score were the share of successes of one trial: of all
+ * scores in 0..1 with a mean, those that are 0 or 1 vary most, so it is never too narrow for that reason.
+ *
+ * @param drawn   what {@link bootstrapMeans} gave for the scores
+ * @param scores  0..1; NaN where an item has none
+ */
+export function scoreInterval(
+  drawn: readonly [low: number, high: number],
+  scores: Float64Array,
+): readonly [low: number, high: number] {
+  const known = scores.filter((score) => !Number.isNaN(score));
+  const [first] = known;
+  // By the scores, since resampled means of equal ones differ by rounding.
+  if (first === undefined || !(first >= 0 && first <= 1) || known.some((score) => score !== first))
+    return drawn;
+  // Sums of equal scores may round to a hair more than their number.
+  const sum = known.reduce((total, score) => total + score, 0);
+  return wilsonInterval(Math.min(sum, known.length), known.length);
 }
 
 function quantile(sorted: Float64Array, share: number): number {

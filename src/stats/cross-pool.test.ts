@@ -184,3 +184,76 @@ describe('CrossPool of amounts', () => {
     expect(pool.priorOfCell('here', 'paid')?.mean).toBeCloseTo(0.02, 6);
   });
 });
+
+describe('CrossPool of grouped rows', () => {
+  /** Twelve rows in two groups; in one of them column a is good and b bad, in the other the reverse. */
+  const world = (group: (row: number) => number, count = 60): MomentTable => {
+    const random = createRandom(11);
+    const draw = (rate: number): readonly [number, number] => {
+      const good = Array.from({ length: count }, () => random.next() < rate).filter(Boolean).length;
+      return [good, count - good];
+    };
+    return coins(
+      Object.fromEntries(
+        Array.from({ length: 12 }, (_, row) => [
+          `row ${row}`,
+          {
+            a: draw(group(row) === 0 ? 0.8 : 0.5),
+            b: draw(group(row) === 0 ? 0.5 : 0.8),
+            c: draw(0.65),
+          },
+        ]),
+      ),
+    );
+  };
+  const groups = new Map(Array.from({ length: 12 }, (_, row) => [`row ${row}`, row < 6 ? 'one' : 'two']));
+  const grouped = (table: MomentTable): CrossPool =>
+    new CrossPool(table, { kind: 'share', first: FIRST, spread: 1, groups });
+
+  it('expects of a cell what its column does in the rows of its group', () => {
+    const table = world((row) => (row < 6 ? 0 : 1));
+    const plain = shares(table).priorOfCell('row 0', 'a');
+    const prior = grouped(table).priorOfCell('row 0', 'a');
+    expect(prior?.mean ?? 0).toBeGreaterThan((plain?.mean ?? 1) + 0.05);
+    expect(prior?.mean ?? 0).toBeLessThan(0.85);
+    expect(prior?.weight ?? 0).toBeGreaterThan(plain?.weight ?? 0);
+  });
+
+  it('keeps to all rows where the groups have nothing in common', () => {
+    const table = world((row) => row % 2);
+    const plain = shares(table).priorOfCell('row 0', 'a');
+    const prior = grouped(table).priorOfCell('row 0', 'a');
+    expect(Math.abs((prior?.mean ?? 0) - (plain?.mean ?? 1))).toBeLessThan(0.03);
+  });
+
+  it('treats a row of no group as before', () => {
+    const table = world((row) => (row < 6 ? 0 : 1));
+    const others = new Map([...groups].filter(([row]) => row !== 'row 0'));
+    const pool = new CrossPool(table, { kind: 'share', first: FIRST, spread: 1, groups: others });
+    expect(pool.priorOfCell('row 0', 'a')).toEqual(shares(table).priorOfCell('row 0', 'a'));
+  });
+
+  it('keeps means of shares within 0 and 1, and amounts above 0', () => {
+    const certain = coins(
+      Object.fromEntries(
+        Array.from({ length: 12 }, (_, row) => [
+          `row ${row}`,
+          { a: row < 6 ? [500, 0] : [0, 500], b: row < 6 ? [0, 500] : [500, 0] },
+        ]),
+      ),
+    );
+    const costs: MomentTable = new Map(
+      Array.from({ length: 12 }, (_, row) => [
+        `row ${row}`,
+        new Map([['a', amounts(40, row < 6 ? 1e-6 : 1)]]),
+      ]),
+    );
+    const amountPool = new CrossPool(costs, { kind: 'amount', first: null, spread: 1, groups });
+    for (const row of groups.keys()) {
+      const mean = grouped(certain).priorOfCell(row, 'a')?.mean ?? -1;
+      expect(mean).toBeGreaterThanOrEqual(0);
+      expect(mean).toBeLessThanOrEqual(1);
+      expect(amountPool.priorOfCell(row, 'a')?.mean ?? -1).toBeGreaterThan(0);
+    }
+  });
+});

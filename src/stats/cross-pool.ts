@@ -1,3 +1,4 @@
+import { GroupEffects, type Residual } from './group-effects.ts';
 import { addMoments, type Moments, NO_MOMENTS, type Prior } from './posterior.ts';
 
 /**
@@ -12,6 +13,8 @@ export interface PoolOptions {
   readonly first: Prior | null;
   /** What columns like it say of a column, its own values left out; one that has none here leans on all columns. */
   readonly firstOf?: ReadonlyMap<string, Prior> | undefined;
+  /** Rows of one group may have more in common than others; rows that are left out have none. */
+  readonly groups?: ReadonlyMap<string, string> | undefined;
   /** Variance of single values in units of the greatest that their mean allows; see `dispersion`. */
   readonly spread: number;
   /** Observations that the rest of the table is worth in a cell; left out: measured. */
@@ -37,8 +40,9 @@ const SHARE_EDGE = 1e-4;
 
 /**
  * Priors for the cells of a table from the rest of it: a cell is expected where its column lies in the other rows,
- * moved by as much as the other columns of its row lie above or below their own expectations. A cell's own values
- * are in neither, so nothing counts twice.
+ * moved by as much as the other columns of its row lie above or below their own expectations; and where rows come in
+ * groups, by what the column shows in the others of the group, see {@link GroupEffects}. A cell's own values are in
+ * none of them, so nothing counts twice.
  *
  * Two-way additive on the link scale; how far rows differ from each other, and cells from what row and column say, is
  * estimated by the method of moments, so the prior is worth as much as the table shows it to be (empirical Bayes: Fay and Herriot 1979, JASA 74, 269-277;
@@ -57,6 +61,9 @@ export class CrossPool {
   readonly #rows = new Map<string, ReadonlyMap<string, Expectation>>();
   /** By row: how far its cells lie from their columns elsewhere, on the link scale. */
   readonly #gaps = new Map<string, { gap: number; chance: number; middle: number }>();
+  readonly #groups: GroupEffects | null;
+  /** By group, then by column: the number of its residuals in `#groups`. */
+  readonly #places = new Map<string, Map<string, number>>();
 
   constructor(table: MomentTable, options: PoolOptions) {
     this.#table = table;
@@ -75,6 +82,7 @@ export class CrossPool {
       this.#difference = this.#measuredDifference();
       this.#rowDifference = this.#measuredRowDifference();
     }
+    this.#groups = options.groups === undefined ? null : this.#groupEffects(options.groups);
   }
 
   /** Of a column over all rows, its own values included in what it leans on only as one column among others. */
@@ -86,7 +94,54 @@ export class CrossPool {
   priorOfCell(row: string, column: string): Prior | null {
     const expected = this.#rows.get(row)?.get(column);
     if (expected === undefined) return null;
-    return { mean: expected.mean, weight: this.#weightOf(this.#difference + expected.doubt) };
+    const at = this.#places.get(this.#options.groups?.get(row) ?? '')?.get(column);
+    if (this.#groups === null || at === undefined) {
+      return { mean: expected.mean, weight: this.#weightOf(this.#difference + expected.doubt) };
+    }
+    const { step, difference } = this.#groups.effectOf(at, this.#residualOf(row, column));
+    return {
+      mean: this.#stepped(expected.mean, step),
+      weight: this.#weightOf(difference + expected.doubt),
+    };
+  }
+
+  #groupEffects(groups: ReadonlyMap<string, string>): GroupEffects {
+    const residuals: Residual[][] = [];
+    for (const [row, cells] of this.#table) {
+      const group = groups.get(row);
+      if (group === undefined) continue;
+      const places = this.#places.get(group) ?? new Map<string, number>();
+      for (const column of cells.keys()) {
+        const at = places.get(column) ?? residuals.push([]) - 1;
+        places.set(column, at);
+        const residual = this.#residualOf(row, column);
+        if (residual !== null) residuals[at]?.push(residual);
+      }
+      this.#places.set(group, places);
+    }
+    return new GroupEffects(residuals, this.#difference);
+  }
+
+  #residualOf(row: string, column: string): Residual | null {
+    const seen = this.#table.get(row)?.get(column);
+    const expected = this.#rows.get(row)?.get(column);
+    if (seen === undefined || expected === undefined || !this.#hasValue(seen)) return null;
+    const distance = this.#valueOf(seen) - this.#linked(expected.mean);
+    return {
+      step: distance / this.#deviationOf(expected.mean),
+      chance: this.#options.spread / seen.count + expected.doubt,
+    };
+  }
+
+  /** Of single values, on the scale on which they are compared. */
+  #deviationOf(mean: number): number {
+    const inside = Math.min(1 - SHARE_EDGE, Math.max(SHARE_EDGE, mean));
+    return this.#options.kind === 'share' ? Math.sqrt(inside * (1 - inside)) : 1;
+  }
+
+  #stepped(mean: number, step: number): number {
+    if (this.#options.kind === 'amount') return mean * Math.exp(step);
+    return Math.min(1, Math.max(0, mean + step * this.#deviationOf(mean)));
   }
 
   /** Observations that differences of this size are worth; of shares as in a Beta of that variance. */

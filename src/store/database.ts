@@ -10,6 +10,7 @@ import type { Logger } from '../core/log.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import { storedMoment } from '../core/usage-record.ts';
 import { connectionFault, toStoreError } from './clickhouse-errors.ts';
+import { INGEST_STATEMENT, type IngestAnswer } from './ingest-statement.ts';
 import { migrate } from './migrate.ts';
 import { loadLatestSnapshot } from './queries/snapshots.ts';
 import { type StorePaths, storePaths } from './socket-path.ts';
@@ -54,6 +55,11 @@ export interface Database extends AsyncDisposable {
   command(sql: string, params?: Readonly<Record<string, unknown>>, options?: CommandOptions): Promise<void>;
   /** Rows as JSONEachRow bytes. The same token twice stores the rows once, in the table and in its views. */
   insertLines(table: StoreTable, lines: Uint8Array, deduplicationToken: string): Promise<void>;
+  /**
+   * The same for the lines of a journal file, read by the store itself; null where it cannot, since it is a server or an
+   * older program's process, or the part does not end with a line.
+   */
+  insertJournal(part: JournalPart, deduplicationToken: string): Promise<IngestAnswer | null>;
   /** Rows as objects, for the small tables of the periodic rooms. */
   insertRows(table: string, rows: readonly object[]): Promise<void>;
   /** The last published snapshot with its classifier; null before the first. */
@@ -61,6 +67,13 @@ export interface Database extends AsyncDisposable {
   /** True when the store answers within a second. */
   ping(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** Bytes of a journal file from the beginning of a line to that of another. */
+export interface JournalPart {
+  readonly file: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 export type DatabaseConnection = Pick<
@@ -126,10 +139,13 @@ class ClickHouseDatabase implements Database {
   #starting: Promise<void> | null = null;
   #isStarted = false;
   #isClosed = false;
+  /** Only a process of ours on this machine can read our files. */
+  #canIngest: boolean;
 
   constructor(options: OpenDatabaseOptions) {
     this.dataDir = resolve(options.dataDir ?? userDataDir());
     this.isEmbedded = options.url === undefined;
+    this.#canIngest = this.isEmbedded;
     const { url, username, password, database } = options;
     this.connection = { dataDir: this.dataDir, url, username, password, database };
     this.#paths = options.url === undefined ? storePaths(this.dataDir) : null;
@@ -220,6 +236,19 @@ class ClickHouseDatabase implements Database {
     await this.#insert(table, lines, deduplicationToken);
   }
 
+  async insertJournal(part: JournalPart, deduplicationToken: string): Promise<IngestAnswer | null> {
+    if (!this.#canIngest) return null;
+    try {
+      const answered = await this.#ingest(part, deduplicationToken);
+      return answered.isWhole ? answered : null;
+    } catch (error) {
+      // A syntax error: the process is an older program's, and does not know the statement.
+      if ((error as { cause?: { code?: unknown } }).cause?.code !== '62') throw error;
+      this.#canIngest = false;
+      return null;
+    }
+  }
+
   async insertRows(table: string, rows: readonly object[]): Promise<void> {
     if (!/^[a-z_]+$/.test(table)) throw new RangeError(`"${table}" is not a table name`);
     if (rows.length === 0) return;
@@ -261,6 +290,19 @@ class ClickHouseDatabase implements Database {
       });
       // The connection is free for the next call once the (empty) answer was read.
       await result.stream.resume().toArray();
+    });
+  }
+
+  async #ingest(part: JournalPart, token: string): Promise<IngestAnswer> {
+    return this.#call(true, {}, async (common) => {
+      const result = await this.#client.exec({
+        query: INGEST_STATEMENT,
+        query_params: { ...part, token },
+        clickhouse_settings: { ...writeSettings(token) },
+        ...common,
+      });
+      const chunks = (await result.stream.toArray()) as Buffer[];
+      return JSON.parse(Buffer.concat(chunks).toString()) as IngestAnswer;
     });
   }
 

@@ -1,6 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createGunzip, gzipSync } from 'node:zlib';
-import { type Engine, type EngineAnswer, EngineError, type EngineInsert } from './engine.ts';
+import {
+  type Engine,
+  type EngineAnswer,
+  EngineError,
+  type EngineInsert,
+  type EngineStatement,
+} from './engine.ts';
+import { ingestJournal } from './ingest-journal.ts';
+import { INGEST_STATEMENT } from './ingest-statement.ts';
 
 /** ClickHouse's HTTP protocol, as much of it as its clients need, in front of an {@link Engine}. */
 export interface EngineServer {
@@ -64,8 +72,15 @@ const STATUS_BY_CODE: Readonly<Record<number, number>> = {
   457: 400,
 };
 
-/** @param engine stays the caller's to close */
-export function createEngineServer(engine: Engine, hooks: EngineServerHooks): EngineServer {
+/**
+ * @param engine      stays the caller's to close
+ * @param journalDir  the journals that may be read where they lie
+ */
+export function createEngineServer(
+  engine: Engine,
+  journalDir: string,
+  hooks: EngineServerHooks,
+): EngineServer {
   let openCount = 0;
   let isRefusing = false;
   const server = createServer({ maxHeaderSize: HEAD_MAX_BYTES, requestTimeout: 0 }, (request, response) => {
@@ -83,7 +98,9 @@ export function createEngineServer(engine: Engine, hooks: EngineServerHooks): En
       if (openCount === 0) hooks.onAllDone();
       if (openCount === 0 && isRefusing) server.closeAllConnections();
     });
-    answer(engine, request, response, gone.signal).catch((error: unknown) => fail(response, error, hooks));
+    answer({ engine, journalDir }, request, response, gone.signal).catch((error: unknown) =>
+      fail(response, error, hooks),
+    );
   });
   // Clients keep their connections for as long as they live; a process that ends cuts them.
   server.keepAliveTimeout = 0;
@@ -105,7 +122,7 @@ export function createEngineServer(engine: Engine, hooks: EngineServerHooks): En
 }
 
 async function answer(
-  engine: Engine,
+  { engine, journalDir }: { readonly engine: Engine; readonly journalDir: string },
   request: IncomingMessage,
   response: ServerResponse,
   gone: AbortSignal,
@@ -138,12 +155,30 @@ async function answer(
     settings: pick(asked, STATEMENT_SETTINGS),
   };
   if (statement.sql.trim() === '') throw new EngineError(62, 'Syntax error: Empty query. (SYNTAX_ERROR)');
+  if (statement.sql.trim() === INGEST_STATEMENT) {
+    const settings = pick(asked, INSERT_SETTINGS);
+    respond(response, asked, await ingest(engine, journalDir, { ...statement, settings }, gone), startedAt);
+    return;
+  }
   if (request.headers[STREAM_HEADER] === undefined) {
     respond(response, asked, await engine.run(statement, gone), startedAt);
     return;
   }
   await engine.stream(statement, 'JSONEachRow', gone, (block) => writeBlock(response, block, gone));
   response.end();
+}
+
+async function ingest(
+  engine: Engine,
+  journalDir: string,
+  { params, settings }: EngineStatement,
+  gone: AbortSignal,
+): Promise<EngineAnswer> {
+  const [file = '', token = ''] = [params.get('file'), params.get('token')];
+  const [start, end] = [Number(params.get('start')), Number(params.get('end'))];
+  const answered = await ingestJournal(engine, journalDir, { file, start, end, token, settings }, gone);
+  const rowsWritten = Object.values(answered.rowCounts).reduce((sum, count) => sum + count, 0);
+  return { body: Buffer.from(JSON.stringify(answered)), rowsRead: 0, bytesRead: end - start, rowsWritten };
 }
 
 /** `null` for everything that is not rows in a body, such as INSERT … SELECT. */

@@ -3,7 +3,7 @@ import { TallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
 import { STARTER_RUN_ID } from '../core/use-case.ts';
 import type { Database } from './database.ts';
-import { rowsUnderRun } from './rows-under-run.ts';
+import { FOR_AN_ANSWER, rowsUnderRun } from './rows-under-run.ts';
 
 export interface RollupOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,7 +18,7 @@ const STAGING_KEPT_HOURS = 24;
 const DAYS_OF_OTHER_RUNS = `
 SELECT toYYYYMMDD(started_at) AS day, count() AS requestCount
 FROM usage_log
-WHERE run_id != {run:String}
+WHERE run_id != {run:String} AND ${FOR_AN_ANSWER}
 GROUP BY day
 ORDER BY day`;
 
@@ -27,7 +27,7 @@ SELECT logged.day AS day, logged.request_count AS requestCount
 FROM (
   SELECT toYYYYMMDD(started_at) AS day, count() AS request_count
   FROM usage_log
-  WHERE run_id != {run:String}
+  WHERE run_id != {run:String} AND ${FOR_AN_ANSWER}
   GROUP BY day
 ) AS logged
 LEFT JOIN (
@@ -109,7 +109,7 @@ SELECT
   sumForEachStateIf(cost_products, model_asked = 'auto' OR startsWith(model_asked, 'auto:')) AS routed_cost_sums,
   uniqState(user_id) AS users,
   uniqState(prompt_hash) AS prompts
-FROM ${rowsUnderRun({ columns: COUNTED_COLUMNS, where: ROWS_OF_DAY })}
+FROM ${rowsUnderRun({ columns: COUNTED_COLUMNS, where: ROWS_OF_DAY, withShadows: true })}
 GROUP BY hour, use_case, model_id, source`;
 
 const COUNTED_COLUMNS = [
@@ -149,6 +149,7 @@ SELECT
 FROM ${rowsUnderRun({
   columns: ['started_at', 'source', 'failed_model_ids'],
   where: `${ROWS_OF_DAY} AND notEmpty(failed_model_ids)`,
+  withShadows: true,
 })}
 ARRAY JOIN failed_model_ids AS failed_model_id
 GROUP BY hour, use_case, model_id, source`;

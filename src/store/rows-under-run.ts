@@ -4,7 +4,22 @@
  */
 export const KEEPS_USE_CASE = "(use_case_rule != '' OR run_id = {run:String})";
 
+/**
+ * True for rows of `usage_log` whose request was for an answer: all but those for vectors. They alone are counted in
+ * `usage_hourly`, and tell what a model is like.
+ */
+export const FOR_AN_ANSWER = "source != 'embedding'";
+
+/**
+ * True for rows of `usage_log` and `usage_hourly` that somebody asked for: all but shadows, and what is not
+ * {@link FOR_AN_ANSWER}. What people ask, wait for and pay for their answers counts these alone; what a model is like,
+ * and what it costs, is told by shadows as well.
+ */
+export const ASKED_FOR = "source NOT IN ('shadow', 'embedding')";
+
 export interface RowsUnderRun {
+  /** Shadows too; left out: only what was {@link ASKED_FOR}. */
+  readonly withShadows?: boolean;
   /** A table that has the log's `use_case`, `use_case_rule`, `run_id` and `prompt_hash`; default: the log. */
   readonly from?: 'usage_log' | 'judgements';
   /** Columns of `usage_log` that are wanted. */
@@ -20,8 +35,15 @@ export interface RowsUnderRun {
  * row's own where {@link KEEPS_USE_CASE} says so, else what the run assigned to its prompt, else "other". All that
  * asks for use cases, the roll-ups included, reads it here.
  */
-export function rowsUnderRun({ columns, where, assignedWhere, from = 'usage_log' }: RowsUnderRun): string {
+export function rowsUnderRun({
+  columns,
+  where,
+  assignedWhere,
+  from = 'usage_log',
+  withShadows = false,
+}: RowsUnderRun): string {
   const wanted = columns.join(', ');
+  const asked = from === 'judgements' ? '' : ` AND ${withShadows ? FOR_AN_ANSWER : ASKED_FOR}`;
   const narrowed =
     assignedWhere === undefined
       ? ''
@@ -33,7 +55,7 @@ export function rowsUnderRun({ columns, where, assignedWhere, from = 'usage_log'
   FROM (
     SELECT ${wanted}, ${KEEPS_USE_CASE} AS keeps_use_case, use_case AS own_use_case, prompt_hash AS own_hash
     FROM ${from}
-    WHERE ${where}
+    WHERE (${where})${asked}
   ) AS logged
   LEFT JOIN (
     SELECT prompt_hash AS assigned_hash, use_case AS assigned_use_case

@@ -7,6 +7,8 @@ import { TallyrankError } from '../core/errors.ts';
 /** Where the store process of one data directory keeps its things. */
 export interface StorePaths {
   readonly dataDir: string;
+  /** Below it lie the journals of all programs that log to this store. */
+  readonly journalDir: string;
   /** The engine's own files; only the store process opens them. */
   readonly engineDir: string;
   readonly socketPath: string;
@@ -33,6 +35,7 @@ export function storePaths(dataDir: string): StorePaths {
     const realDir = realpathSync(storeDir);
     return {
       dataDir: resolve(dataDir),
+      journalDir: join(resolve(dataDir), 'journal'),
       engineDir: join(realDir, 'engine'),
       socketPath: socketPathIn(realDir),
       statePath: join(realDir, 'store.json'),

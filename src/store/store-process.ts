@@ -8,6 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -33,6 +34,12 @@ const STORE_IDLE_MS = 60_000;
 const STORE_SERVER_MEMORY_MAX_BYTES = 2 * 1024 * 1024 * 1024;
 const STORE_QUERY_MEMORY_MAX_BYTES = 1024 * 1024 * 1024;
 
+/**
+ * Of the system's -20 to 19. At 0 the engine takes processors from the gateways whenever it merges or is asked something
+ * big; at 19 the log would wait behind anything else that runs on the machine.
+ */
+const STORE_NICENESS = 5;
+
 /** What the engine says of a directory that another process holds. */
 const DIRECTORY_TAKEN = 'Another server instance in same directory is already running';
 /** Beyond it the log starts over, with one older part kept. */
@@ -49,6 +56,7 @@ async function runStoreProcess(
   options: StoreProcessOptions,
   report: (report: StoreProcessReport) => void,
 ): Promise<void> {
+  yieldToGateways();
   // The socket, the engine's files and the log hold prompts: this user's eyes only.
   process.umask(0o077);
   const paths = storePaths(options.dataDir);
@@ -69,7 +77,7 @@ async function runStoreProcess(
     return;
   }
   const life = new Life(options.idleMs);
-  const http = createEngineServer(engine, {
+  const http = createEngineServer(engine, paths.journalDir, {
     onOpen: () => life.busy(),
     onAllDone: () => life.idle(),
     onFailure: (engineCode) => log('statement failed', { engineCode }),
@@ -85,6 +93,17 @@ async function runStoreProcess(
   await http.close(DRAIN_MS);
   await engine.close();
   log('ended', {});
+}
+
+/** Whoever answers people comes first. Threads that are started from here on inherit it. */
+function yieldToGateways(): void {
+  setPriority(STORE_NICENESS);
+  try {
+    // Linux shares processors out between sessions first, and this process leads one of its own.
+    writeFileSync('/proc/self/autogroup', String(STORE_NICENESS));
+  } catch {
+    // Another system, or one that has no such groups.
+  }
 }
 
 function openEngine(paths: StorePaths, limits: EngineLimits): Engine | StoreProcessReport {

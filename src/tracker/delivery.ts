@@ -1,8 +1,9 @@
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TallyrankError } from '../core/errors.ts';
+import type { JournalTable } from '../core/journal-lines.ts';
 import type { Logger } from '../core/log.ts';
-import type { FsyncPolicy, JournalCounters, JournalTable } from './journal.ts';
+import type { FsyncPolicy, JournalCounters } from './journal.ts';
 import { adoptOrphans, Journal } from './journal.ts';
 import type { ShipperCounters, UsageSink } from './shipper.ts';
 import { Shipper } from './shipper.ts';
@@ -24,7 +25,11 @@ export interface DeliveryCounters extends JournalCounters, ShipperCounters {
   journalWaitingBytes: number;
 }
 
-const BUFFER_SIZE = 1_000;
+/**
+ * A row in a batch of 10,000 costs the engine less than half of one in a batch of 1,000. Smaller sends small batches
+ * under load; larger makes a burst wait for its time.
+ */
+const BUFFER_SIZE = 20_000;
 const FLUSH_INTERVAL_MS = 1_000;
 const FLUSH_DEADLINE_MS = 30_000;
 const CLOSE_DEADLINE_MS = 10_000;

@@ -196,6 +196,7 @@ class ImportRun {
       requestId: requestIdOf(row, startedAtMs),
       startedAtMs,
       source: 'import',
+      shadowOf: null,
       modelAsked: row.model,
       modelId,
       isStream: row.isStream,

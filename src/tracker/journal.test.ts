@@ -4,7 +4,8 @@ import * as path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { recordingLogger } from '../../tests/kit/recording-logger.ts';
-import { adoptOrphans, decodeLines, encodeLine, Journal, listSegments, segmentName } from './journal.ts';
+import { decodeLines, encodeLine } from '../core/journal-lines.ts';
+import { adoptOrphans, Journal, listSegments, segmentName } from './journal.ts';
 
 let dir = '';
 beforeEach(() => {

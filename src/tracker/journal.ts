@@ -1,23 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { crc32 } from 'node:zlib';
+import { type JournalTable, LineBuffer } from '../core/journal-lines.ts';
 import type { Logger } from '../core/log.ts';
 import { ownerOf, ownName, releasedName } from './journal-owner.ts';
-
-/** The tables a journal line can belong to, with the letter that marks it on disk (docs/journal-format.md). */
-export const JOURNAL_TABLES = {
-  u: 'usage_log',
-  s: 'signals',
-  d: 'decisions',
-  f: 'unresolved_feedback',
-} as const;
-
-export type JournalTable = (typeof JOURNAL_TABLES)[keyof typeof JOURNAL_TABLES];
-
-const LETTER_OF = Object.fromEntries(
-  Object.entries(JOURNAL_TABLES).map(([letter, table]) => [table, letter]),
-) as Readonly<Record<JournalTable, string>>;
 
 /** `never`: the kernel decides. `interval`: a power cut costs at most a second. `always`: before each answer ends. */
 export type FsyncPolicy = 'never' | 'interval' | 'always';
@@ -64,7 +50,7 @@ export class Journal {
   #fd: number | null = null;
   #segmentBytes = 0;
   #waitingBytes = 0;
-  #pending: string[] = [];
+  readonly #pending = new LineBuffer();
   #batch: PromiseWithResolversOf<void> | null = null;
   #isDirty = false;
   #fsyncTimer: NodeJS.Timeout | null = null;
@@ -115,7 +101,7 @@ export class Journal {
    * @param json  one JSON object without a line end
    */
   append(table: JournalTable, json: string): Promise<void> {
-    this.#pending.push(encodeLine(table, json));
+    this.#pending.add(table, json);
     if (!this.#batch) {
       this.#batch = promiseWithResolvers<void>();
       setImmediate(() => this.#writeBatch());
@@ -158,19 +144,17 @@ export class Journal {
 
   #writeBatch(): void {
     const batch = this.#batch;
-    const lines = this.#pending;
     this.#batch = null;
-    this.#pending = [];
-    const bytes = Buffer.from(lines.join(''));
+    const { bytes, lineCount } = this.#pending.take();
     if (this.#waitingBytes + bytes.length > this.#sizeMaxBytes) {
-      this.#drop(lines.length, `its limit of ${this.#sizeMaxBytes} bytes is reached`, null);
+      this.#drop(lineCount, `its limit of ${this.#sizeMaxBytes} bytes is reached`, null);
     } else {
-      this.#write(bytes, lines.length);
+      this.#write(bytes, lineCount);
     }
     batch?.resolve();
   }
 
-  #write(bytes: Buffer, rowCount: number): void {
+  #write(bytes: Uint8Array, rowCount: number): void {
     try {
       const fd = this.#openSegment();
       // A short write happens on a nearly full disk; what follows then throws ENOSPC.
@@ -222,53 +206,6 @@ export class Journal {
         this.#logger.error({ err: error }, 'The journal could not be synced to disk.');
     });
   }
-}
-
-export interface JournalLine {
-  readonly table: JournalTable;
-  /** The JSON of the row with its line end. */
-  readonly bytes: Buffer;
-}
-
-/** `letter crc32 json\n`; the checksum finds lines that a crash or a disk left half-written. */
-export function encodeLine(table: JournalTable, json: string): string {
-  return `${LETTER_OF[table]} ${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
-}
-
-const JSON_OFFSET = 11;
-
-/**
- * The whole lines at the start of `bytes`. What does not check is skipped and counted; a last line without
- * its end is left for later.
- *
- * @returns the lines, the number of bytes they and the torn ones took, and how many were torn
- */
-export function decodeLines(
-  bytes: Buffer,
-  rowCountMax: number,
-): { lines: JournalLine[]; consumedBytes: number; tornCount: number } {
-  const lines: JournalLine[] = [];
-  let consumedBytes = 0;
-  let tornCount = 0;
-  while (lines.length < rowCountMax) {
-    const end = bytes.indexOf(10, consumedBytes);
-    if (end < 0) break;
-    const line = tryDecodeLine(bytes.subarray(consumedBytes, end + 1));
-    if (line) lines.push(line);
-    else tornCount++;
-    consumedBytes = end + 1;
-  }
-  return { lines, consumedBytes, tornCount };
-}
-
-function tryDecodeLine(line: Buffer): JournalLine | null {
-  if (line.length < JSON_OFFSET + 3) return null;
-  const letter = String.fromCharCode(line[0] ?? 0);
-  const table = JOURNAL_TABLES[letter as keyof typeof JOURNAL_TABLES];
-  if (table === undefined) return null;
-  const json = line.subarray(JSON_OFFSET, line.length - 1);
-  const sum = Number.parseInt(line.toString('latin1', 2, 10), 16);
-  return sum === crc32(json) ? { table, bytes: line.subarray(JSON_OFFSET) } : null;
 }
 
 export function segmentName(number: number): string {

@@ -4,8 +4,9 @@ import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { recordingLogger } from '../../tests/kit/recording-logger.ts';
 import { TallyrankError } from '../core/errors.ts';
-import { encodeLine, Journal, segmentName } from './journal.ts';
-import type { UsageSink } from './shipper.ts';
+import { decodeLines, encodeLine } from '../core/journal-lines.ts';
+import { Journal, segmentName } from './journal.ts';
+import type { JournalPart, JournalReceipt, UsageSink } from './shipper.ts';
 import { Shipper } from './shipper.ts';
 
 /** A store as far as the contract goes: a token that was taken before adds nothing. */
@@ -22,6 +23,21 @@ class TokenSink implements UsageSink {
     if (!this.tokens.has(token)) this.rows.push(...text.trimEnd().split('\n'));
     this.tokens.add(token);
     if (this.losesAnswers-- > 0) throw new TallyrankError('store_unavailable', 'the answer was lost');
+  }
+}
+
+/** A store that reads the journal itself. */
+class ReadingSink extends TokenSink {
+  readonly parts: JournalPart[] = [];
+  answers = true;
+
+  async insertJournal(part: JournalPart, token: string): Promise<JournalReceipt | null> {
+    this.parts.push(part);
+    if (!this.answers) return null;
+    const { lines } = decodeLines(fs.readFileSync(part.file).subarray(part.start, part.end), 1e9);
+    const rows = Buffer.concat(lines.map(({ bytes }) => bytes));
+    await this.insertLines('usage_log', rows, `${token}/usage_log`);
+    return { rowCounts: { usage_log: lines.length }, tornCount: 0 };
   }
 }
 
@@ -133,5 +149,53 @@ describe('Shipper', () => {
     expect(sink.rows).toEqual(['{"n":0}']);
     expect(shipper.counters).toEqual({ shippedCount: 1, tornCount: 1, rejectedCount: 0 });
     expect(fs.existsSync(dir)).toBe(false);
+  });
+
+  it('lets a store that can read the journal itself take all that waits at once', async () => {
+    const reading = new ReadingSink();
+    sink = reading;
+    const journal = Journal.open({ dir: root, logger: recordingLogger() });
+    await appendNumbers(journal, 0, 10);
+    const shipper = behind(journal);
+    await shipper.ship();
+    await appendNumbers(journal, 10, 12);
+    await shipper.ship();
+    expect(reading.parts).toHaveLength(2);
+    expect(sink.rows).toEqual(numbers(12));
+    expect(shipper.counters.shippedCount).toBe(12);
+    expect(journal.waitingBytes).toBe(0);
+    journal.close();
+  });
+
+  it('repeats the same part to such a store after its answer was lost', async () => {
+    const reading = new ReadingSink();
+    sink = reading;
+    sink.losesAnswers = 1;
+    const journal = Journal.open({ dir: root, logger: recordingLogger() });
+    await appendNumbers(journal, 0, 2);
+    await expect(behind(journal).ship(AbortSignal.abort())).rejects.toThrow('the answer was lost');
+    await appendNumbers(journal, 2, 4);
+    await behind(journal).ship();
+    expect(reading.parts[0]).toEqual(reading.parts[1]);
+    expect(sink.rows).toEqual(numbers(4));
+    journal.close();
+  });
+
+  it('sends the rows itself where that store will not read them, and finds the one it refuses', async () => {
+    for (const answers of [true, false]) {
+      const reading = new ReadingSink();
+      sink = reading;
+      reading.answers = answers;
+      sink.fault = (lines) => {
+        if (lines.includes('"n":1}')) throw new TallyrankError('store_query_failed', 'cannot parse');
+      };
+      const journal = Journal.open({ dir: root, logger: recordingLogger() });
+      await appendNumbers(journal, 0, 3);
+      const shipper = behind(journal);
+      await shipper.ship();
+      expect(sink.rows.sort()).toEqual(['{"n":0}', '{"n":2}']);
+      expect(shipper.counters.rejectedCount).toBe(1);
+      journal.close();
+    }
   });
 });

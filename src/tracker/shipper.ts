@@ -2,13 +2,33 @@ import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TallyrankError } from '../core/errors.ts';
+import type { JournalLine, JournalTable } from '../core/journal-lines.ts';
+import { decodeLines } from '../core/journal-lines.ts';
 import type { Logger } from '../core/log.ts';
-import type { JournalLine, JournalTable } from './journal.ts';
-import { decodeLines, listSegments, segmentName } from './journal.ts';
+import { listSegments, segmentName } from './journal.ts';
 
 /** Takes rows as JSONEachRow bytes; the same token twice must store them once. */
 export interface UsageSink {
   insertLines(table: JournalTable, lines: Uint8Array, deduplicationToken: string): Promise<void>;
+  /**
+   * Takes the lines of a part of a journal file as {@link insertLines} would, each table under the token with `/table`
+   * behind it; null, and nothing stored, where the store cannot read the file or the part does not end with a line. It
+   * spares this process reading, checking and sending every row once more.
+   */
+  insertJournal?(part: JournalPart, deduplicationToken: string): Promise<JournalReceipt | null>;
+}
+
+/** Bytes of a journal file from the beginning of a line to that of another. */
+export interface JournalPart {
+  readonly file: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface JournalReceipt {
+  readonly rowCounts: Partial<Record<JournalTable, number>>;
+  /** Lines that did not check. */
+  readonly tornCount: number;
 }
 
 interface Head {
@@ -59,6 +79,8 @@ interface Batch {
 /** Inserts of fewer than about 1,000 rows waste the engine; far more make a retry costly. */
 const BATCH_ROW_COUNT_MAX = 10_000;
 const BATCH_MAX_BYTES = 8 * 1024 * 1024;
+/** A part that the store reads itself: more than a segment holds. Smaller ones cost the engine more per row. */
+const PART_MAX_BYTES = 64 * 1024 * 1024;
 const RETRY_MIN_MS = 200;
 const RETRY_MAX_MS = 10_000;
 
@@ -126,27 +148,83 @@ export class Shipper {
   async #run(goal: Head | null, signal: AbortSignal | undefined): Promise<void> {
     this.#cursor ??= await this.#readCursor();
     while (goal === null || !isPast(this.#cursor, goal)) {
-      const batch = await this.#nextBatch(this.#cursor);
-      if (!batch) {
-        if (!(await this.#advance(this.#cursor))) return;
-        continue;
-      }
-      await this.#writeCursor({ segment: batch.segment, offset: batch.start, attemptEnd: batch.end });
-      await this.#insertWithRetry(batch, signal);
-      await this.#writeCursor({ segment: batch.segment, offset: batch.end, attemptEnd: null });
-      this.#tail.shipped(batch.end - batch.start);
-      this.#account(batch);
+      const isShipped =
+        (await this.#shipPart(this.#cursor, signal)) || (await this.#shipBatch(this.#cursor, signal));
+      if (!isShipped && !(await this.#advance(this.#cursor))) return;
     }
   }
 
-  #account(batch: Batch): void {
-    this.counters.shippedCount += batch.lines.length;
-    if (batch.tornCount > 0) {
-      this.counters.tornCount += batch.tornCount;
-      this.#logger.warn({ tornCount: batch.tornCount }, 'Half-written journal lines were skipped.');
+  /** All that is written of a segment, by a store that reads it itself; false where that cannot be. */
+  async #shipPart(cursor: Cursor, signal: AbortSignal | undefined): Promise<boolean> {
+    const head = this.#tail.head();
+    // What a crash left behind may end anywhere.
+    if (head === null || this.#sink.insertJournal === undefined) return false;
+    const { segment, offset } = cursor;
+    const file = path.join(this.#tail.dir, segmentName(segment));
+    const end = cursor.attemptEnd ?? (head.segment === segment ? head.bytes : await sizeOf(file));
+    if (end <= offset || end - offset > PART_MAX_BYTES) return false;
+    await this.#writeCursor({ segment, offset, attemptEnd: end });
+    const receipt = await this.#receiptOf(
+      { file, start: offset, end },
+      this.#tokenOf(segment, offset, end),
+      signal,
+    );
+    if (receipt === null) return false;
+    await this.#shipped(segment, offset, end);
+    const counts = Object.values(receipt.rowCounts);
+    this.#account(
+      counts.reduce((sum, count) => sum + count, 0),
+      receipt.rowCounts.usage_log ?? 0,
+      receipt.tornCount,
+    );
+    return true;
+  }
+
+  async #receiptOf(
+    part: JournalPart,
+    token: string,
+    signal: AbortSignal | undefined,
+  ): Promise<JournalReceipt | null> {
+    try {
+      return await this.#withRetry(
+        async () => (await this.#sink.insertJournal?.(part, token)) ?? null,
+        signal,
+      );
+    } catch (error) {
+      if (!(error instanceof TallyrankError) || error.retryable) throw error;
+      // Some row of it is refused: which one, is found out batch by batch. Tables that it has already stay as they are.
+      return null;
     }
-    const usageCount = batch.lines.filter((line) => line.table === 'usage_log').length;
+  }
+
+  async #shipBatch(cursor: Cursor, signal: AbortSignal | undefined): Promise<boolean> {
+    const batch = await this.#nextBatch(cursor);
+    if (batch === null) return false;
+    const { segment, start, end, lines } = batch;
+    await this.#writeCursor({ segment, offset: start, attemptEnd: end });
+    await this.#withRetry(() => this.#insert(batch), signal);
+    await this.#shipped(segment, start, end);
+    const usageCount = lines.filter((line) => line.table === 'usage_log').length;
+    this.#account(lines.length, usageCount, batch.tornCount);
+    return true;
+  }
+
+  async #shipped(segment: number, start: number, end: number): Promise<void> {
+    await this.#writeCursor({ segment, offset: end, attemptEnd: null });
+    this.#tail.shipped(end - start);
+  }
+
+  #account(rowCount: number, usageCount: number, tornCount: number): void {
+    this.counters.shippedCount += rowCount;
+    if (tornCount > 0) {
+      this.counters.tornCount += tornCount;
+      this.#logger.warn({ tornCount }, 'Half-written journal lines were skipped.');
+    }
     if (usageCount > 0) this.#onFlushed(usageCount);
+  }
+
+  #tokenOf(segment: number, start: number, end: number): string {
+    return `${this.#tail.writerId}/${segment}/${start}-${end}`;
   }
 
   async #nextBatch(cursor: Cursor): Promise<Batch | null> {
@@ -190,13 +268,13 @@ export class Shipper {
     return true;
   }
 
-  async #insertWithRetry(batch: Batch, signal: AbortSignal | undefined): Promise<void> {
+  async #withRetry<T>(insert: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     for (let waitMs = RETRY_MIN_MS; ; waitMs = Math.min(RETRY_MAX_MS, waitMs * 2)) {
       try {
-        await this.#insert(batch);
+        const answer = await insert();
         if (this.#isStoreAway) this.#logger.info({}, 'The store is back; the journal is being shipped.');
         this.#isStoreAway = false;
-        return;
+        return answer;
       } catch (error) {
         if (!(error instanceof TallyrankError) || !error.retryable) throw error;
         if (!this.#isStoreAway) {
@@ -210,7 +288,7 @@ export class Shipper {
   }
 
   async #insert(batch: Batch): Promise<void> {
-    const token = `${this.#tail.writerId}/${batch.segment}/${batch.start}-${batch.end}`;
+    const token = this.#tokenOf(batch.segment, batch.start, batch.end);
     const byTable = new Map<JournalTable, Buffer[]>();
     for (const line of batch.lines) {
       const rows = byTable.get(line.table) ?? [];

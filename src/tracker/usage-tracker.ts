@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { Decision } from '../core/decision.ts';
 import { encodeDecision } from '../core/decision.ts';
 import { TallyrankError } from '../core/errors.ts';
@@ -17,8 +16,10 @@ import { type UseCaseRule, UseCaseRules } from '../core/use-case-rules.ts';
 import type { DeliveryCounters } from './delivery.ts';
 import { Delivery } from './delivery.ts';
 import type { FsyncPolicy } from './journal.ts';
+import { RecentIds } from './recent-ids.ts';
 import type { LabelledClassification, OpenRequest, RequestFacts } from './request-facts.ts';
 import { promptTextOf, recordOf } from './request-facts.ts';
+import { RequestIds } from './request-ids.ts';
 import { factsOfResponse, failureOfError, failureOfFacts } from './response-facts.ts';
 import { SessionMemory } from './sessions.ts';
 import type { UsageSink } from './shipper.ts';
@@ -75,7 +76,6 @@ export interface TrackerCounters extends DeliveryCounters {
 
 /** Requests under way that are remembered. Small: slow answers go unlogged. Large: forgotten calls cost memory. */
 const OPEN_COUNT_MAX = 100_000;
-const RECENT_COUNT_MAX = 20_000;
 
 /**
  * Logs model requests: at once in memory and journal, in batches to the store. Used by the gateway, and
@@ -96,7 +96,10 @@ export class UsageTracker implements AsyncDisposable {
   readonly #delivery: Delivery;
   readonly #sessions = new SessionMemory();
   readonly #open = new Map<string, OpenRequest>();
-  readonly #recentIds = new Map<string, string>();
+  readonly #recentIds = new RecentIds();
+  readonly #requestIds = new RequestIds();
+  /** Decisions by one plan share one list, and it is the largest part of their rows. */
+  readonly #candidateTexts = new WeakMap<Decision['candidates'], string>();
   #unfinishedCount = 0;
   #isClosed = false;
   readonly #pendingFinish = new Set<Promise<void>>();
@@ -136,7 +139,7 @@ export class UsageTracker implements AsyncDisposable {
     }
     const text = promptTextOf(facts.prompt);
     const startedAtMs = facts.startedAtMs ?? this.#clock();
-    const requestId = uuidv7({ msecs: Math.floor(startedAtMs) });
+    const requestId = this.#requestIds.next(startedAtMs);
     const hash = promptHash(text);
     this.#open.set(requestId, {
       facts,
@@ -205,8 +208,11 @@ export class UsageTracker implements AsyncDisposable {
       },
     );
     const written = this.#delivery.append('usage_log', encodeUsageRecord(record));
-    if (decision?.policy) {
-      void this.#delivery.append('decisions', encodeDecision(requestId, open.startedAtMs, decision));
+    // The decision of a shadow is its request's, and stands there.
+    if (decision?.policy && record.shadowOf === null) {
+      const candidates = this.#candidatesText(decision.candidates);
+      const row = encodeDecision(requestId, open.startedAtMs, decision, candidates);
+      void this.#delivery.append('decisions', row);
     }
     if (outcome.failure?.code === 'caller_cancelled') {
       this.addSignal(eventSignal(requestId, 'abandonment', this.#clock()));
@@ -257,7 +263,7 @@ export class UsageTracker implements AsyncDisposable {
 
   /** Id of a recent request by the provider's response id or the client's own id; null when not recent. */
   recentRequestId(reference: string): string | null {
-    return this.#recentIds.get(reference) ?? null;
+    return this.#recentIds.get(reference);
   }
 
   /** Dollars of an exchange; null when price or counts are unknown. */
@@ -309,6 +315,14 @@ export class UsageTracker implements AsyncDisposable {
     };
   }
 
+  #candidatesText(candidates: Decision['candidates']): string {
+    const known = this.#candidateTexts.get(candidates);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(candidates);
+    this.#candidateTexts.set(candidates, text);
+    return text;
+  }
+
   /** The database's last snapshot as soon as it is read; the starter taxonomy until then. */
   #followSnapshot(): { readonly current: Snapshot } {
     const holder = { current: starterSnapshot() };
@@ -337,15 +351,9 @@ export class UsageTracker implements AsyncDisposable {
     });
   }
 
-  #remember(record: UsageRecord): void {
-    for (const reference of [record.responseId, record.externalId]) {
-      if (reference !== null) this.#recentIds.set(reference, record.requestId);
-    }
-    while (this.#recentIds.size > RECENT_COUNT_MAX) {
-      const oldest = this.#recentIds.keys().next();
-      if (oldest.done) return;
-      this.#recentIds.delete(oldest.value);
-    }
+  #remember({ requestId, responseId, externalId }: UsageRecord): void {
+    if (responseId !== null) this.#recentIds.add(responseId, requestId);
+    if (externalId !== null) this.#recentIds.add(externalId, requestId);
   }
 
   #forgetOldest(): void {

@@ -4,7 +4,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FakeAnswer, FakeKind, FakeModel } from './fake-wire.ts';
-import { encodeModelList, encodePlain, encodeShow, encodeStream, errorBodyOf } from './fake-wire.ts';
+import {
+  encodeEmbeddings,
+  encodeModelList,
+  encodePlain,
+  encodeShow,
+  encodeStream,
+  errorBodyOf,
+  toCompletion,
+  toGenerated,
+} from './fake-wire.ts';
 
 export type { FakeAnswer, FakeKind, FakeModel, FakeToolCall } from './fake-wire.ts';
 
@@ -160,8 +169,10 @@ export class FakeProvider implements AsyncDisposable {
       sendJson(response, reply.errorStatus, body, reply.headers);
       return;
     }
-    if (!call.isStream) {
-      sendJson(response, 200, reply.recorded ?? encodePlain(this.kind, call.model, reply), reply.headers);
+    const vectors = encodeEmbeddings(call.path, call.body);
+    if (!call.isStream || vectors !== null) {
+      const chat = vectors ?? encodePlain(this.kind, call.model, reply);
+      sendJson(response, 200, reply.recorded ?? olderForm(call.path, chat), reply.headers);
       return;
     }
     await this.#stream(call, reply, response);
@@ -175,7 +186,9 @@ export class FakeProvider implements AsyncDisposable {
       ?.include_usage;
     const chunks =
       reply.recorded === undefined
-        ? encodeStream(this.kind, call.model, reply, isUsageWanted === true)
+        ? encodeStream(this.kind, call.model, reply, isUsageWanted === true).map((chunk) =>
+            inOlderForm(call.path, chunk),
+          )
         : cutRecorded(this.kind, reply.recorded.toString());
     for (const [index, chunk] of chunks.entries()) {
       if (index > 0 && reply.chunkGapMs) await delay(reply.chunkGapMs, undefined, { ref: false });
@@ -212,6 +225,19 @@ function toCall(
     body,
     prompt: parts.map(({ text }) => text ?? '').join(''),
   };
+}
+
+/** The paths that were there before chats say the same in other words. */
+function olderForm(path: string, body: Record<string, unknown>): Record<string, unknown> {
+  if (path === '/api/generate') return toGenerated(body);
+  return path === '/v1/completions' ? toCompletion(body) : body;
+}
+
+function inOlderForm(path: string, chunk: string): string {
+  const [, before = '', json = ''] = /^(data: )?(\{.*\})\s*$/.exec(chunk) ?? [];
+  if (json === '') return chunk;
+  const body = JSON.parse(json) as Record<string, unknown>;
+  return chunk.replace(before + json, () => before + JSON.stringify(olderForm(path, body)));
 }
 
 function cutRecorded(kind: FakeKind, recorded: string): string[] {

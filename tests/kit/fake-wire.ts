@@ -40,11 +40,16 @@ const NS_PER_MS = 1e6;
 /** The answer to the kind's model list; null for any other path. */
 export function encodeModelList(kind: FakeKind, path: string, models: readonly FakeModel[]): Json | null {
   if (kind === 'ollama') {
+    if (path === '/api/ps') {
+      return { models: models.map(({ name }) => ({ name, model: name, size_vram: 5_000_000_000 })) };
+    }
     if (path !== '/api/tags') return null;
     return {
       models: models.map(({ name, parameterSize }) => ({
         name,
         model: name,
+        modified_at: '2026-01-01T00:00:00Z',
+        size: 4_000_000_000,
         digest: `sha256:${name}`,
         details: { format: 'gguf', family: 'llama', parameter_size: parameterSize ?? '' },
       })),
@@ -71,6 +76,58 @@ export function encodeShow({ name, capabilities, contextTokens }: FakeModel): Js
     capabilities: capabilities ?? [name.includes('embed') ? 'embedding' : 'completion'],
     model_info: contextTokens === undefined ? {} : { 'llama.context_length': contextTokens },
   };
+}
+
+/** What `/api/generate` says, of what `/api/chat` would say. */
+export function toGenerated({ message, ...rest }: Json): Json {
+  const { content, thinking } = message as Json;
+  return { ...rest, response: content, ...(thinking === undefined ? {} : { thinking }) };
+}
+
+/** What OpenAI's `/v1/completions` says, of what its chat would say. */
+export function toCompletion(chat: Json): Json {
+  const choices = (chat['choices'] as Json[]).map(({ message, delta, ...choice }) => ({
+    ...choice,
+    text: ((message ?? delta) as Json)['content'] ?? '',
+  }));
+  return { ...chat, id: 'cmpl-fake', object: 'text_completion', choices };
+}
+
+/** The vector of a text: exact in 32 bits, and told apart by the text's length. */
+export function vectorOf(text: unknown): number[] {
+  return [String(text).length, 0.5, -0.25];
+}
+
+/** The answer to a request for vectors; null for any other path. */
+export function encodeEmbeddings(path: string, body: Json): Json | null {
+  const { input, model, prompt } = body;
+  const inputs: unknown[] = Array.isArray(input) ? input : [input];
+  switch (path) {
+    case '/api/embeddings':
+      return { embedding: vectorOf(prompt) };
+    case '/api/embed':
+      return {
+        model,
+        embeddings: inputs.map(vectorOf),
+        total_duration: 9 * NS_PER_MS,
+        load_duration: 2 * NS_PER_MS,
+        prompt_eval_count: 7,
+      };
+    case '/v1/embeddings': {
+      const encode = (vector: number[]): unknown =>
+        body['encoding_format'] === 'base64'
+          ? Buffer.from(Float32Array.from(vector).buffer).toString('base64')
+          : vector;
+      const data = inputs.map((each, index) => ({
+        object: 'embedding',
+        index,
+        embedding: encode(vectorOf(each)),
+      }));
+      return { object: 'list', data, model, usage: { prompt_tokens: 7, total_tokens: 7 } };
+    }
+    default:
+      return null;
+  }
 }
 
 /** An error in the kind's own shape. */

@@ -74,6 +74,7 @@ export function usageRecord(given: Partial<UsageRecord> = {}): UsageRecord {
     requestId: uuidAt(startedAtMs),
     startedAtMs,
     source: 'gateway',
+    shadowOf: null,
     modelAsked: 'auto',
     modelId: 'ollama:mistral:7b',
     isStream: false,

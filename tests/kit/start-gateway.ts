@@ -96,6 +96,8 @@ export interface TestGatewayOptions {
   /** Overrides of what the router decides. Default: the named model, or all chat models in order. */
   readonly decide?: (message: RoutedMessage) => Partial<Decision>;
   readonly bodyMaxBytes?: number;
+  /** The providers of kind openai have Responses. */
+  readonly hasResponses?: boolean;
 }
 
 /** The gateway alone, on a free port, with a router that needs no ranking and a log in memory. */
@@ -108,6 +110,7 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
       baseUrl: provider.baseUrl,
       apiKey: 'secret-key',
       isLocal: provider.kind === 'ollama',
+      hasResponses: options.hasResponses,
     })),
     upstream,
     logger: SILENT_LOGGER,
@@ -161,6 +164,7 @@ function decisionFor(message: RoutedMessage, catalog: ModelCatalog): Decision {
     candidates: [],
     propensity: message.policy === null ? 1 : 0.9,
     isExploration: false,
+    shadowModelId: null,
     runId: 'starter',
     snapshotVersion: 'v1',
     reason: 'best of 3 – by the ranking',

@@ -1,3 +1,4 @@
+import type { PolicyBook } from '../../core/policy.ts';
 import type { RankedModel } from '../../core/snapshot.ts';
 import type { EvidenceRow } from '../../store/queries/ranking-evidence.ts';
 import type { OversizedContextRow } from '../../store/queries/waste/contexts.ts';
@@ -39,6 +40,8 @@ export type ModelRecord = Pick<
 /** All that findings are made of, and where it was read. */
 export interface InefficiencyEvidence {
   readonly scope: WasteScope;
+  /** By which `auto` chooses: what is not worse by its margins is not worse here. */
+  readonly policies: Pick<PolicyBook, 'policyOf'>;
   readonly rows: readonly ModelRecord[];
   /** May hold several rows of a model in a use case. */
   readonly ratings: readonly RatingRow[];
@@ -61,12 +64,15 @@ export function costMeanUsd(row: ModelRecord): number | null {
   return row.pricedCount === 0 ? null : row.costSumUsd / row.pricedCount;
 }
 
+/** Stands for all use cases together. */
+export const OVERALL = '*';
+
 /** Each model over all use cases. */
 export function overallRows(rows: readonly ModelRecord[]): ModelRecord[] {
   const byModel = new Map<string, ModelRecord>();
   for (const row of rows) {
     const known = byModel.get(row.modelId);
-    byModel.set(row.modelId, known ? addRows(known, row) : { ...row, useCase: '*' });
+    byModel.set(row.modelId, known ? addRows(known, row) : { ...row, useCase: OVERALL });
   }
   return [...byModel.values()];
 }

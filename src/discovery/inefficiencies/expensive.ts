@@ -32,7 +32,8 @@ export function findExpensive(evidence: InefficiencyEvidence): Inefficiency[] {
   return evidence.rows.flatMap((row) => {
     const costUsd = costMeanUsd(row);
     // "Other" is no use case: its requests have nothing in common that a model could be good at.
-    if (row.useCase === OTHER_USE_CASE || !isJudged(row) || costUsd === null || costUsd <= 0) return [];
+    if (row.useCase === OTHER_USE_CASE || !isJudged(row, evidence) || costUsd === null || costUsd <= 0)
+      return [];
     const [best] = findStandIns(row, evidence)
       .filter(({ comparison }) => comparison.costMeanUsd <= CHEAPER_SHARE * costUsd)
       .sort((a, b) => a.comparison.costMeanUsd - b.comparison.costMeanUsd);
@@ -118,7 +119,7 @@ function servedBy(modelId: string, evidence: InefficiencyEvidence): ModelRecord[
     (row) =>
       row.useCase !== OTHER_USE_CASE &&
       isMoney(row.costSumUsd) &&
-      isJudged(row) &&
+      isJudged(row, evidence) &&
       findStandIns(row, evidence).some(({ record }) => record.modelId === modelId),
   );
 }

@@ -31,8 +31,10 @@ export function findTimeouts({ failures, rows, scope }: InefficiencyEvidence): I
 }
 
 /** Models that fail often in a use case, attempts that another model stood in for included. */
-export function findFailures({ rows, failures, scope }: InefficiencyEvidence): Inefficiency[] {
-  return rows.filter(isJudged).flatMap((row) => {
+export function findFailures(evidence: InefficiencyEvidence): Inefficiency[] {
+  const { rows, failures, scope } = evidence;
+  const judged = rows.filter((row) => isJudged(row, evidence));
+  return judged.flatMap((row) => {
     const failureRate = shareOf(row.failureCount, row.successCount);
     if (failureRate.value < FAILURE_RATE_MIN || failureRate.interval[0] < FAILURE_RATE_MIN / 2) return [];
     const { useCase, modelId } = row;

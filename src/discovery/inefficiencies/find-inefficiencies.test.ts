@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PolicyBook } from '../../core/policy.ts';
 import { createRandom } from '../../stats/random.ts';
 import type { RetryRow } from '../../store/queries/waste/retries.ts';
 import type { InefficiencyEvidence, ModelRecord } from './evidence.ts';
@@ -14,6 +15,7 @@ const NOTHING: Omit<InefficiencyEvidence, 'rows'> = {
   tokenCosts: [],
   failures: [],
   attempts: [],
+  policies: new PolicyBook(),
 };
 
 const find = (rows: readonly ModelRecord[], more: Partial<InefficiencyEvidence> = {}) =>

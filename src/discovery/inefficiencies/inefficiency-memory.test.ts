@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore } from '../../../tests/kit/scratch-store.ts';
+import { PolicyBook } from '../../core/policy.ts';
 import type { ModelRecord } from './evidence.ts';
 import { InefficiencyMemory } from './inefficiency-memory.ts';
 
@@ -44,14 +45,14 @@ describe('InefficiencyMemory', () => {
     );
 
   it('reads a small log anew each time', async () => {
-    const memory = new InefficiencyMemory(() => nowMs);
+    const memory = new InefficiencyMemory(() => nowMs, new PolicyBook());
     expect(await memory.read(store.db, scope(START_MS), rowsOf(12))).toEqual([]);
     await insertDuplicates();
     expect(await memory.read(store.db, scope(START_MS), rowsOf(12))).toHaveLength(1);
   });
 
   it('remembers the findings of a large one for five minutes, per length of window', async () => {
-    const memory = new InefficiencyMemory(() => nowMs);
+    const memory = new InefficiencyMemory(() => nowMs, new PolicyBook());
     const read = (toMs: number) => memory.read(store.db, scope(toMs), rowsOf(100_000));
     expect(await read(START_MS)).toEqual([]);
     await insertDuplicates();

@@ -1,7 +1,7 @@
 import type { Database } from '../../store/database.ts';
 import { readLatestPublished } from '../../store/queries/snapshots.ts';
 import type { WasteScope } from '../../store/queries/waste/waste-scope.ts';
-import type { ModelRecord } from './evidence.ts';
+import type { InefficiencyEvidence, ModelRecord } from './evidence.ts';
 import type { Inefficiency } from './inefficiency.ts';
 import { readInefficiencies } from './read-inefficiencies.ts';
 
@@ -24,10 +24,12 @@ const WINDOWS_MAX = 8;
  */
 export class InefficiencyMemory {
   readonly #clock: () => number;
+  readonly #policies: InefficiencyEvidence['policies'];
   readonly #remembered = new Map<string, Remembered>();
 
-  constructor(clock: () => number) {
+  constructor(clock: () => number, policies: InefficiencyEvidence['policies']) {
     this.#clock = clock;
+    this.#policies = policies;
   }
 
   async read(
@@ -39,7 +41,8 @@ export class InefficiencyMemory {
     const published = await readLatestPublished(db);
     // A ranking of another run speaks of other use cases.
     const rankings = published?.runId === scope.runId ? published.rankings : [];
-    if (requestCount <= SMALL_REQUESTS_MAX) return readInefficiencies(db, scope, rows, rankings);
+    const grounds = { rankings, policies: this.#policies };
+    if (requestCount <= SMALL_REQUESTS_MAX) return readInefficiencies(db, scope, rows, grounds);
     const toMs = scope.to.getTime();
     const key = `${scope.runId} ${published?.version} ${toMs - scope.from.getTime()}`;
     const known = this.#remembered.get(key);
@@ -49,7 +52,7 @@ export class InefficiencyMemory {
       Math.abs(toMs - known.toMs) < AGE_MAX_MS;
     if (isFresh) return known.inefficiencies;
     const atMs = this.#clock();
-    const inefficiencies = await readInefficiencies(db, scope, rows, rankings);
+    const inefficiencies = await readInefficiencies(db, scope, rows, grounds);
     this.#remembered.delete(key);
     this.#remembered.set(key, { atMs, toMs, inefficiencies });
     if (this.#remembered.size > WINDOWS_MAX) this.#forgetOldest();

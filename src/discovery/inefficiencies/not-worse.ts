@@ -1,4 +1,4 @@
-import { POLICIES } from '../../core/policy.ts';
+import type { Policy } from '../../core/policy.ts';
 import { notWorseProbability } from '../../core/ranking-view.ts';
 import type { ScorePart } from '../../core/snapshot.ts';
 import {
@@ -16,6 +16,7 @@ import {
   counted,
   type InefficiencyEvidence,
   type ModelRecord,
+  OVERALL,
   overallRows,
 } from './evidence.ts';
 import type { Comparison, Estimate } from './inefficiency.ts';
@@ -31,8 +32,6 @@ const SIMPLE_USE_CASES: ReadonlySet<string> = new Set([
   'shopping_prices',
 ]);
 
-/** Margins, certainty and least evidence are those by which `auto` chooses. */
-const POLICY = POLICIES.auto;
 /** Ratings are rare; with fewer, one person's mood decides. */
 const RATINGS_MIN = 5;
 /** Before looking, every success rate and every mean rating is as likely as any other: Beta(1, 1). */
@@ -43,9 +42,14 @@ export function isSimple(useCase: string): boolean {
   return SIMPLE_USE_CASES.has(useCase);
 }
 
+/** Margins, certainty and least evidence are those by which `auto` chooses in the use case. */
+function policyFor(useCase: string, { policies }: Pick<InefficiencyEvidence, 'policies'>): Policy {
+  return policies.policyOf('auto', useCase === OVERALL ? null : useCase);
+}
+
 /** Enough requests of a model in a use case to say anything. */
-export function isJudged(row: ModelRecord): boolean {
-  return counted(row) >= POLICY.evidenceMin;
+export function isJudged(row: ModelRecord, evidence: Pick<InefficiencyEvidence, 'policies'>): boolean {
+  return counted(row) >= policyFor(row.useCase, evidence).evidenceMin;
 }
 
 /** A model that may stand in for `row`'s, its record, and what the two were compared by. */
@@ -61,13 +65,13 @@ export interface StandIn {
  */
 export function findStandIns(row: ModelRecord, evidence: InefficiencyEvidence): StandIn[] {
   const here = evidence.rows.filter(
-    (other) => other.useCase === row.useCase && other.modelId !== row.modelId && isJudged(other),
+    (other) => other.useCase === row.useCase && other.modelId !== row.modelId && isJudged(other, evidence),
   );
   const elsewhere = isSimple(row.useCase)
     ? overallRows(evidence.rows).filter(
         (other) =>
           other.modelId !== row.modelId &&
-          isJudged(other) &&
+          isJudged(other, evidence) &&
           !here.some(({ modelId }) => modelId === other.modelId),
       )
     : [];
@@ -79,20 +83,21 @@ export function findStandIns(row: ModelRecord, evidence: InefficiencyEvidence): 
 
 function compare(record: ModelRecord, row: ModelRecord, evidence: InefficiencyEvidence): Comparison | null {
   const costUsd = costMeanUsd(record);
+  const policy = policyFor(row.useCase, evidence);
   if (costUsd === null || isRefused(record.modelId, row.useCase, evidence)) return null;
   const theirs = partOf(binaryMoments(record.successCount, record.failureCount));
   const own = partOf(binaryMoments(row.successCount, row.failureCount));
-  if (notWorseProbability(theirs, own, POLICY.successMargin) < POLICY.certainty) return null;
+  if (notWorseProbability(theirs, own, policy.successMargin) < policy.certainty) return null;
   const theirRatings = ratingsOf(record.modelId, row.useCase, evidence);
   const ownRatings = ratingsOf(row.modelId, row.useCase, evidence);
   const isRated = theirRatings.count >= RATINGS_MIN && ownRatings.count >= RATINGS_MIN;
   const quality = isRated ? difference(partOf(theirRatings), partOf(ownRatings)) : null;
   // Asking for certainty of so few ratings would silence every finding, so the means decide.
-  if (quality !== null && quality.value < -POLICY.qualityMargin) return null;
+  if (quality !== null && quality.value < -policy.qualityMargin) return null;
   return {
     modelId: record.modelId,
     isRecordElsewhere: record.useCase !== row.useCase,
-    margin: POLICY.successMargin,
+    margin: policy.successMargin,
     success: difference(theirs, own),
     quality,
     costMeanUsd: costUsd,

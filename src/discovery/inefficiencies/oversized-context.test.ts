@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PolicyBook } from '../../core/policy.ts';
 import { createRandom } from '../../stats/random.ts';
 import type { OversizedContextRow } from '../../store/queries/waste/contexts.ts';
 import type { TokenCostRow } from '../../store/queries/waste/token-costs.ts';
@@ -90,6 +91,7 @@ describe('findOversizedContexts', () => {
     duplicates: [],
     failures: [],
     attempts: [],
+    policies: new PolicyBook(),
   };
   const tokenCosts = [sums(requestsOf(4, 100, 20_000).map((t) => [t, priceOf(t)]))];
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore } from '../../../tests/kit/scratch-store.ts';
+import { PolicyBook } from '../../core/policy.ts';
 import { NO_TOKEN_USAGE, type UsageRecord } from '../../core/usage-record.ts';
 import { readRankingEvidence } from '../../store/queries/ranking-evidence.ts';
 import { readInefficiencies } from './read-inefficiencies.ts';
@@ -29,7 +30,10 @@ describe('readInefficiencies', () => {
   afterEach(() => store.dispose());
 
   const read = async () =>
-    readInefficiencies(store.db, scope, await readRankingEvidence(store.db, scope), []);
+    readInefficiencies(store.db, scope, await readRankingEvidence(store.db, scope), {
+      rankings: [],
+      policies: new PolicyBook(),
+    });
 
   it('finds one of each, most money first, and every query answers again', async () => {
     const timeout = { fault: 'provider', code: 'upstream_timeout', message: 'no' } as const;

@@ -15,7 +15,7 @@ const TOKENS_MAX = 1_000;
 
 interface ProviderOfConfig {
   readonly id: string;
-  readonly kind: CompletionChoice['kind'];
+  readonly kind: CompletionChoice['kind'] | 'azure';
   readonly baseUrl: string;
 }
 
@@ -56,8 +56,13 @@ export function completionChoiceOf(
       `${setting}: "${modelId}" must be <provider>:<model>; there is ${providers.map((one) => one.id).join(', ') || 'no provider'}.`,
     );
   }
+  const { kind } = provider;
+  if (kind === 'azure') {
+    const text = `${setting}: "${modelId}" is a deployment of Azure, which only serves requests; name a model of another provider.`;
+    throw new TallyrankError('bad_config', text);
+  }
   return {
-    kind: provider.kind,
+    kind,
     baseUrl: provider.baseUrl,
     model: modelId.slice(colon + 1),
     apiKey: keys.get(id),

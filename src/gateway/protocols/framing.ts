@@ -1,6 +1,7 @@
 import type { EventSourceParser } from 'eventsource-parser';
 import { createParser } from 'eventsource-parser';
 import { malformed } from '../upstream-errors.ts';
+import type { Fields } from './fields.ts';
 import { tryParseFields } from './fields.ts';
 
 /** Characters of one event or line. A tool call of a megabyte fits; a stream without line ends does not fill us. */
@@ -46,6 +47,11 @@ export class SseReader {
     if (events.length > 0) this.#events = [];
     return events;
   }
+}
+
+/** A server-sent event with a name, as Anthropic's and OpenAI's Responses clients want it. */
+export function eventFrame(name: string, data: Fields): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 /** Cuts bytes into the lines of newline-delimited JSON. Empty lines are left out. */

@@ -1,7 +1,7 @@
 import { TallyrankError } from '../../core/errors.ts';
-import type { ChatMessage, ChatRequest } from '../chat.ts';
+import type { ChatMessage, ChatRequest, ChatTool } from '../chat.ts';
 import type { Fields } from './fields.ts';
-import { toFields, toFieldsList, toText } from './fields.ts';
+import { toFields, toFieldsList, toText, toWord } from './fields.ts';
 
 /** An image of a message: bytes in base64, or an address. */
 export type ImagePart =
@@ -15,9 +15,15 @@ export function textOfMessage(message: ChatMessage): string {
   const { content } = message;
   if (typeof content === 'string') return content;
   return toFieldsList(content)
-    .map((part) => toText(part['text']))
+    .map((part) => toText(part['text']) || toText(part['refusal']))
     .filter((text) => text !== '')
     .join('\n');
+}
+
+/** The same of a tool's result, with a word before it when the tool failed and the protocol has no field for that. */
+export function textOfToolResult(message: ChatMessage): string {
+  const text = textOfMessage(message);
+  return message.is_error === true && !/^\s*error/i.test(text) ? `Error: ${text}` : text;
 }
 
 /** True for a part that holds an image, in the words of the protocols that our clients speak. */
@@ -31,6 +37,15 @@ export function isImagePart(part: Fields): boolean {
  * @throws {TallyrankError} `bad_request` when it is neither base64 in a data URL nor an http(s) address
  */
 export function imageOfPart(part: Fields): ImagePart {
+  if (part['type'] === 'image') {
+    throw new TallyrankError(
+      'bad_request',
+      'Send an image as bytes or by address: its file is known to one provider only.',
+      {
+        param: 'messages',
+      },
+    );
+  }
   const given = part['image_url'];
   const url = typeof given === 'string' ? given : toText(toFields(given)['url']);
   const match = DATA_URL.exec(url);
@@ -44,13 +59,39 @@ export function imageOfPart(part: Fields): ImagePart {
   );
 }
 
+/** A file of a message as base64. */
+export interface FilePart {
+  readonly name: string | null;
+  readonly mediaType: string;
+  readonly base64: string;
+}
+
+/** The file of OpenAI's `file` part; null for other parts and for files that are named by an id alone. */
+export function fileOfPart(part: Fields): FilePart | null {
+  if (part['type'] !== 'file') return null;
+  const file = toFields(part['file']);
+  const data = toText(file['file_data']);
+  const match = DATA_URL.exec(data);
+  if (!match) return null;
+  const mediaType = (match[1] ?? '').toLowerCase();
+  return { name: toWord(file['filename']), mediaType, base64: data.slice(match[0].length) };
+}
+
 /** @throws {TallyrankError} `bad_request` for a part that the chosen model's protocol cannot carry */
 export function refusePart(part: Fields, provider: string): never {
   throw new TallyrankError(
     'bad_request',
-    `The provider ${provider} takes no part of type "${toText(part['type']).slice(0, 40)}"; send text or images.`,
+    `The provider ${provider} takes nothing of type "${toText(part['type']).slice(0, 40)}"; send text or images.`,
     { param: 'messages' },
   );
+}
+
+/** The tools that may be called: all, or those that `tool_choice` allows, for protocols that cannot say so. */
+export function allowedTools({ tools, tool_choice: choice }: ChatRequest): readonly ChatTool[] {
+  const allowed = toFields(toFields(choice)['allowed_tools'])['tools'];
+  if (!tools || !Array.isArray(allowed)) return tools ?? [];
+  const names = new Set(toFieldsList(allowed).map((tool) => toFields(tool['function'])['name']));
+  return tools.filter((tool) => names.has(tool.function?.name));
 }
 
 /** @throws {TallyrankError} `bad_request` when several answers are asked of a protocol that gives one */

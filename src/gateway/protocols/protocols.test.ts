@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AnswerCollector } from '../answer-collector.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest } from '../chat.ts';
-import { AnthropicStreamReader, decodeAnthropicAnswer, encodeAnthropicRequest } from './anthropic.ts';
-import { decodeOllamaAnswer, encodeOllamaRequest, OllamaStreamReader } from './ollama.ts';
-import { decodeOpenAiAnswer, encodeOpenAiRequest, OpenAiStreamReader } from './openai.ts';
-import { encodeChunk, encodeCompletion } from './openai-answer.ts';
+import { AnthropicStreamReader, decodeAnthropicAnswer } from './anthropic/provider-answer.ts';
+import { encodeAnthropicRequest } from './anthropic/provider-request.ts';
+import { decodeOllamaAnswer, encodeOllamaRequest, OllamaStreamReader } from './ollama/provider.ts';
+import { encodeChunk, encodeCompletion } from './openai/chat-client-answer.ts';
+import { decodeOpenAiAnswer, encodeOpenAiRequest, OpenAiStreamReader } from './openai/chat-provider.ts';
 
 interface Reader {
   push(bytes: Buffer): AnswerPart[];
@@ -69,7 +70,7 @@ const rich: ChatRequest = {
 describe('OpenAI protocol', () => {
   it('reads a whole answer and keeps its bytes', () => {
     const bytes = wire('openai-text.json');
-    expect(decodeOpenAiAnswer('openai', bytes)).toMatchObject({
+    expect(decodeOpenAiAnswer('openai', bytes, true)).toMatchObject({
       text: 'The capital of France is Paris.',
       finishReason: 'stop',
       usage: { promptTokens: 23, completionTokens: 7, cachedTokens: 0, reasoningTokens: 0 },
@@ -79,78 +80,80 @@ describe('OpenAI protocol', () => {
   });
 
   it('reads tool calls, whole and streamed', () => {
-    const whole = decodeOpenAiAnswer('openai', wire('openai-tool-call.json'));
+    const whole = decodeOpenAiAnswer('openai', wire('openai-tool-call.json'), true);
     expect(whole.toolCalls).toMatchObject([{ name: 'add_numbers', arguments: '{"a":5,"b":7}' }]);
-    const streamed = collect(new OpenAiStreamReader('openai'), 'openai-tool-call.sse');
+    const streamed = collect(new OpenAiStreamReader('openai', true), 'openai-tool-call.sse');
     expect(streamed).toMatchObject({
       finishReason: 'tool_calls',
       toolCalls: [{ name: 'get_current_weather', arguments: '{"location":"San Francisco"}' }],
     });
-    const atOnce = collect(new OpenAiStreamReader('groq'), 'groq-tool-call.sse');
+    const atOnce = collect(new OpenAiStreamReader('groq', true), 'groq-tool-call.sse');
     expect(atOnce.toolCalls).toMatchObject([{ name: 'weather', arguments: '{}' }]);
   });
 
   it('gives the same parts however the bytes are cut', () => {
-    const whole = readAll(new OpenAiStreamReader('openai'), wire('openai-text.sse'), 100_000);
+    const whole = readAll(new OpenAiStreamReader('openai', true), wire('openai-text.sse'), 100_000);
     for (const size of [1, 7, 64]) {
-      expect(readAll(new OpenAiStreamReader('openai'), wire('openai-text.sse'), size)).toEqual(whole);
+      expect(readAll(new OpenAiStreamReader('openai', true), wire('openai-text.sse'), size)).toEqual(whole);
     }
     expect(whole.map((part) => part.text).join('')).toBe('The capital of the UK is London.');
   });
 
   it('forwards chunks as they are, but for the usage chunk', () => {
-    const parts = readAll(new OpenAiStreamReader('openrouter'), wire('openrouter-text.sse'), 100_000);
+    const parts = readAll(new OpenAiStreamReader('openrouter', true), wire('openrouter-text.sse'), 100_000);
     const sent = wire('openrouter-text.sse')
       .toString()
       .split('\n')
       .filter((line) => line.startsWith('data: {'))
       .map((line) => line.slice('data: '.length));
-    expect(parts.map((part) => part.wire)).toEqual([sent[0], sent[1], null]);
+    expect(parts.map((part) => part.wire)).toEqual([`data: ${sent[0]}\n\n`, `data: ${sent[1]}\n\n`, null]);
     expect(parts[2]?.usageWire).toMatchObject({ cost: 0.000837, prompt_tokens: 254 });
   });
 
   it('takes the usage off a chunk that also holds a choice', () => {
-    const parts = readAll(new OpenAiStreamReader('groq'), wire('groq-tool-call.sse'), 100_000);
+    const parts = readAll(new OpenAiStreamReader('groq', true), wire('groq-tool-call.sse'), 100_000);
     const last = parts.at(-1);
     expect(last?.usage).toMatchObject({ promptTokens: 210, completionTokens: 15 });
-    expect(JSON.parse(last?.wire ?? '')).toMatchObject({
+    expect(JSON.parse(last?.wire?.slice('data: '.length) ?? '')).toMatchObject({
       usage: null,
       choices: [{ finish_reason: 'tool_calls' }],
     });
   });
 
   it('reports the model that answered where a router stands in between', () => {
-    const answer = collect(new OpenAiStreamReader('azure'), 'azure-model-router.sse');
+    const answer = collect(new OpenAiStreamReader('azure', true), 'azure-model-router.sse');
     expect(answer).toMatchObject({ modelReported: 'gpt-5-nano-2025-08-07', finishReason: 'stop' });
   });
 
   it('tells a stream that stops in the middle from one without [DONE]', () => {
-    const reader = new OpenAiStreamReader('openai');
+    const reader = new OpenAiStreamReader('openai', true);
     reader.push(Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"Hal"}}]}\n\n'));
     expect(() => reader.end()).toThrow(expect.objectContaining({ code: 'upstream_cut' }));
-    const other = new OpenAiStreamReader('openai');
+    const other = new OpenAiStreamReader('openai', true);
     other.push(Buffer.from('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'));
     expect(other.end()).toEqual([]);
   });
 
   it('refuses what is not its protocol', () => {
     const malformed = expect.objectContaining({ code: 'upstream_malformed' });
-    expect(() => decodeOpenAiAnswer('x', Buffer.from('<html>'))).toThrow(malformed);
-    expect(() => decodeOpenAiAnswer('x', Buffer.from('{"choices":[]}'))).toThrow(malformed);
-    expect(() => new OpenAiStreamReader('x').push(Buffer.from('data: nonsense\n\n'))).toThrow(malformed);
-    expect(() => decodeOpenAiAnswer('x', Buffer.from('{"error":{"code":502}}'))).toThrow(
+    expect(() => decodeOpenAiAnswer('x', Buffer.from('<html>'), true)).toThrow(malformed);
+    expect(() => decodeOpenAiAnswer('x', Buffer.from('{"choices":[]}'), true)).toThrow(malformed);
+    expect(() => new OpenAiStreamReader('x', true).push(Buffer.from('data: nonsense\n\n'))).toThrow(
+      malformed,
+    );
+    expect(() => decodeOpenAiAnswer('x', Buffer.from('{"error":{"code":502}}'), true)).toThrow(
       expect.objectContaining({ code: 'upstream_failed' }),
     );
   });
 
   it('reads the times that some servers tell', () => {
-    const groq = collect(new OpenAiStreamReader('groq'), 'groq-tool-call.sse').timings;
+    const groq = collect(new OpenAiStreamReader('groq', true), 'groq-tool-call.sse').timings;
     expect(groq.loadMs).toBeNull();
     expect(groq.queueMs).toBeCloseTo(41.520249, 6);
     expect(groq.generationMs).toBeCloseTo(46.601227, 6);
     const answer = { choices: [{ message: { content: 'Hi' }, finish_reason: 'stop' }] };
     const read = (more: object): unknown =>
-      decodeOpenAiAnswer('x', Buffer.from(JSON.stringify({ ...answer, ...more }))).timings;
+      decodeOpenAiAnswer('x', Buffer.from(JSON.stringify({ ...answer, ...more })), true).timings;
     const llamaCpp = { timings: { prompt_ms: 30, predicted_ms: 250, predicted_n: 10 } };
     expect(read(llamaCpp)).toEqual({ loadMs: null, queueMs: null, generationMs: 250 });
     const cerebras = { time_info: { queue_time: 0.25, completion_time: 0.5, total_time: 1 } };
@@ -179,7 +182,7 @@ describe('OpenAI protocol', () => {
       'upstream_failed',
     ],
   ])('tells %s in the middle of a stream', (_what, event, code) => {
-    const reader = new OpenAiStreamReader('x');
+    const reader = new OpenAiStreamReader('x', true);
     reader.push(Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"Hal"}}]}\n\n'));
     expect(() => reader.push(Buffer.from(`data: ${JSON.stringify(event)}\n\n`))).toThrow(
       expect.objectContaining({ code }),
@@ -193,7 +196,7 @@ describe('OpenAI protocol', () => {
     ['eos', 'stop'],
   ])('reads the finish reason %s as %s', (word, reason) => {
     const body = { choices: [{ message: { content: 'Hi' }, finish_reason: word }] };
-    expect(decodeOpenAiAnswer('x', Buffer.from(JSON.stringify(body))).finishReason).toBe(reason);
+    expect(decodeOpenAiAnswer('x', Buffer.from(JSON.stringify(body)), true).finishReason).toBe(reason);
   });
 
   it('asks for usage, names the model and passes unknown fields on', () => {
@@ -210,12 +213,12 @@ describe('OpenAI protocol', () => {
 
 describe('Anthropic protocol', () => {
   it('reads whole answers and adds cached tokens to the prompt', () => {
-    expect(decodeAnthropicAnswer('anthropic', wire('anthropic-tool-call.json'))).toMatchObject({
+    expect(decodeAnthropicAnswer('anthropic', wire('anthropic-tool-call.json'), false)).toMatchObject({
       finishReason: 'tool_calls',
       toolCalls: [{ name: 'get_weather', arguments: '{"location":"San Francisco"}' }],
       usage: { promptTokens: 374, completionTokens: 82 },
     });
-    expect(decodeAnthropicAnswer('anthropic', wire('anthropic-cache.json')).usage).toMatchObject({
+    expect(decodeAnthropicAnswer('anthropic', wire('anthropic-cache.json'), false).usage).toMatchObject({
       promptTokens: 4 + 1163,
       cacheWriteTokens: 1163,
       cachedTokens: 0,
@@ -225,7 +228,8 @@ describe('Anthropic protocol', () => {
 
   it('reads text, thoughts, tool calls and refusals from streams, however they are cut', () => {
     for (const size of [1, 50, 100_000]) {
-      const read = (name: string): ChatAnswer => collect(new AnthropicStreamReader('anthropic'), name, size);
+      const read = (name: string): ChatAnswer =>
+        collect(new AnthropicStreamReader('anthropic', false), name, size);
       expect(read('anthropic-text.sse')).toMatchObject({
         text: 'Hello there!',
         finishReason: 'stop',
@@ -248,14 +252,16 @@ describe('Anthropic protocol', () => {
   });
 
   it('tells a cut stream and an error event', () => {
-    const reader = new AnthropicStreamReader('anthropic');
+    const reader = new AnthropicStreamReader('anthropic', false);
     reader.push(wire('anthropic-text.sse').subarray(0, 900));
     expect(() => reader.end()).toThrow(expect.objectContaining({ code: 'upstream_cut' }));
     const event =
       'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n';
-    expect(() => new AnthropicStreamReader('anthropic').push(Buffer.from(event))).toThrow(/overloaded_error/);
+    expect(() => new AnthropicStreamReader('anthropic', false).push(Buffer.from(event))).toThrow(
+      /overloaded_error/,
+    );
     const limited = event.replace('overloaded_error', 'rate_limit_error');
-    expect(() => new AnthropicStreamReader('anthropic').push(Buffer.from(limited))).toThrow(
+    expect(() => new AnthropicStreamReader('anthropic', false).push(Buffer.from(limited))).toThrow(
       expect.objectContaining({ code: 'upstream_rate_limited' }),
     );
   });
@@ -388,7 +394,7 @@ describe('answers for OpenAI clients', () => {
   const head = { id: 'chatcmpl-1', createdAtSeconds: 1, model: 'm' };
 
   it('writes a whole answer of another protocol', () => {
-    const answer = decodeAnthropicAnswer('anthropic', wire('anthropic-tool-call.json'));
+    const answer = decodeAnthropicAnswer('anthropic', wire('anthropic-tool-call.json'), false);
     expect(JSON.parse(encodeCompletion(head, answer, 0.5))).toMatchObject({
       object: 'chat.completion',
       choices: [
@@ -405,7 +411,7 @@ describe('answers for OpenAI clients', () => {
   });
 
   it('writes the role once, and nothing for parts without content', () => {
-    const parts = readAll(new AnthropicStreamReader('anthropic'), wire('anthropic-text.sse'), 100_000);
+    const parts = readAll(new AnthropicStreamReader('anthropic', false), wire('anthropic-text.sse'), 100_000);
     const chunks = parts.map((part) => encodeChunk(head, part, part.text === 'Hello'));
     expect(chunks[0]).toBeNull();
     const deltas = chunks.flatMap((chunk) => (chunk === null ? [] : [JSON.parse(chunk).choices[0]]));

@@ -1,51 +1,60 @@
 import type { AnswerPart, ChatAnswer } from '../chat.ts';
 import { factsOfName } from '../model-facts.ts';
-import {
-  AnthropicStreamReader,
-  decodeAnthropicAnswer,
-  encodeAnthropicRequest,
-} from '../protocols/anthropic.ts';
+import { AnthropicStreamReader, decodeAnthropicAnswer } from '../protocols/anthropic/provider-answer.ts';
+import { encodeAnthropicRequest, forwardMessagesRequest } from '../protocols/anthropic/provider-request.ts';
+import { API_VERSION } from '../protocols/anthropic/wire-words.ts';
 import { toFieldsList, toWord, tryParseFields } from '../protocols/fields.ts';
+import type { ClientRequest, ProtocolName } from '../protocols/inbound.ts';
 import { malformed } from '../upstream-errors.ts';
 import type { HttpProviderOptions } from './http-provider.ts';
 import { HttpEndpoint } from './http-provider.ts';
 import type { ListedModel, Provider, ProviderCall } from './provider.ts';
-
-const API_VERSION = '2023-06-01';
+import { ownSource } from './provider.ts';
 
 /** Anthropic's messages API; `baseUrl` with or without its "/v1". */
 export class AnthropicProvider implements Provider {
   readonly id: string;
   readonly kind = 'anthropic';
+  readonly #options: HttpProviderOptions;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #endpoint: HttpEndpoint;
 
   constructor(options: HttpProviderOptions) {
     this.id = options.id;
-    const baseUrl = options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, '');
-    this.#endpoint = new HttpEndpoint(
-      { ...options, baseUrl },
-      {
-        'anthropic-version': API_VERSION,
-        ...(options.apiKey === undefined ? {} : { 'x-api-key': options.apiKey }),
-      },
-    );
+    this.#options = { ...options, baseUrl: options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, '') };
+    this.#headers = {
+      'anthropic-version': API_VERSION,
+      ...(options.apiKey === undefined ? {} : { 'x-api-key': options.apiKey }),
+    };
+    this.#endpoint = new HttpEndpoint(this.#options, this.#headers);
+  }
+
+  forwards(protocol: ProtocolName): boolean {
+    return protocol === 'anthropic';
   }
 
   async complete(call: ProviderCall): Promise<ChatAnswer> {
-    const body = encodeAnthropicRequest(call.request, call.modelName, this.id, false);
-    const answer = await this.#endpoint.post('/v1/messages', body, false, call.signal);
-    return decodeAnthropicAnswer(this.id, await answer.readAll());
+    const own = ownSource(call, 'anthropic', false);
+    const body = this.#bodyOf(call, own, false);
+    const answer = await this.#endpointFor(own).post('/v1/messages', body, false, call.signal);
+    return decodeAnthropicAnswer(this.id, await answer.readAll(), own !== null);
   }
 
   async *stream(call: ProviderCall): AsyncGenerator<readonly AnswerPart[], void, undefined> {
-    const body = encodeAnthropicRequest(call.request, call.modelName, this.id, true);
-    const answer = await this.#endpoint.post('/v1/messages', body, true, call.signal);
-    const reader = new AnthropicStreamReader(this.id);
+    const own = ownSource(call, 'anthropic', true);
+    const body = this.#bodyOf(call, own, true);
+    const answer = await this.#endpointFor(own).post('/v1/messages', body, true, call.signal);
+    const reader = new AnthropicStreamReader(this.id, own !== null);
     for await (const bytes of answer) {
       const parts = reader.push(bytes);
       if (parts.length > 0) yield parts;
     }
     yield reader.end();
+  }
+
+  async countTokens(source: ClientRequest, modelName: string, signal: AbortSignal): Promise<Buffer> {
+    const body = forwardMessagesRequest(source, modelName).toString();
+    return await this.#endpointFor(source).ask('/v1/messages/count_tokens', body, signal);
   }
 
   async listModels(signal: AbortSignal): Promise<readonly ListedModel[]> {
@@ -56,5 +65,16 @@ export class AnthropicProvider implements Provider {
       // Every model of the messages API calls tools.
       return name === null ? [] : [{ ...factsOfName(name), hasTools: true }];
     });
+  }
+
+  #bodyOf(call: ProviderCall, own: ClientRequest | null, isStream: boolean): string | Buffer {
+    if (own !== null) return forwardMessagesRequest(own, call.modelName);
+    return encodeAnthropicRequest(call.request, call.modelName, this.id, isStream);
+  }
+
+  /** Beta headers of a client reach Anthropic; most send none. */
+  #endpointFor(source: ClientRequest | null): HttpEndpoint {
+    if (source === null || Object.keys(source.headers).length === 0) return this.#endpoint;
+    return new HttpEndpoint(this.#options, { ...this.#headers, ...source.headers });
   }
 }

@@ -5,7 +5,10 @@ CREATE TABLE IF NOT EXISTS usage_log (
   request_id UUID,
   started_at DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
   inserted_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(DoubleDelta, ZSTD(1)),
+  -- gateway, library, import; shadow: nobody asked and nobody saw the answer, whose request shadow_of names;
+  -- embedding: vectors were asked for, and no answer
   source LowCardinality(String),
+  shadow_of Nullable(UUID),
   model_asked LowCardinality(String),
   model_id LowCardinality(String),
   provider LowCardinality(String),
@@ -112,6 +115,9 @@ CREATE TABLE IF NOT EXISTS decisions (
   candidates String CODEC(ZSTD(3)),
   propensity Float64,
   is_exploration Bool,
+  -- the arm that an A/B test gave the request, '' where it is in none
+  ab_test LowCardinality(String),
+  ab_arm LowCardinality(String),
   snapshot_version LowCardinality(String),
   reason String CODEC(ZSTD(3))
 ) ENGINE = MergeTree

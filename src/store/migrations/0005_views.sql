@@ -7,7 +7,7 @@ WHERE status = 'active';
 
 CREATE VIEW IF NOT EXISTS model_usage_log AS
 SELECT
-  usage.* EXCEPT (use_case),
+  usage.* EXCEPT (use_case, shadow_of),
   usage.use_case AS classified_use_case,
   -- as rows-under-run.ts has it for the program; a test compares the two
   multiIf(
@@ -35,7 +35,9 @@ LEFT JOIN (
     countIf(kind = 'abandonment') > 0 AS is_abandoned
   FROM signals FINAL
   GROUP BY request_id
-) AS learnt ON learnt.learnt_id = usage.request_id;
+) AS learnt ON learnt.learnt_id = usage.request_id
+-- What people asked: shadows and embeddings are in usage_log alone.
+WHERE usage.source NOT IN ('shadow', 'embedding');
 
 -- Those that no run found, but a hand-written rule gave, are named by their slug.
 CREATE VIEW IF NOT EXISTS model_use_cases AS
@@ -59,7 +61,7 @@ FULL OUTER JOIN (
     if(request_count = 0, NULL, sum(prompt_length_sum) / request_count) AS length_mean,
     if(sum(latency_count) = 0, NULL, sum(latency_sum_ms) / sum(latency_count)) AS latency_mean_ms
   FROM usage_hourly
-  WHERE run_id = (SELECT run_id FROM current_run)
+  WHERE run_id = (SELECT run_id FROM current_run) AND source NOT IN ('shadow', 'embedding')
   GROUP BY use_case
 ) AS seen ON seen.use_case = found.slug
 CROSS JOIN current_run;

@@ -1,6 +1,6 @@
 import type { Timeframe } from '../../core/timeframe.ts';
 import type { Database } from '../database.ts';
-import { rowsUnderRun } from '../rows-under-run.ts';
+import { ASKED_FOR, rowsUnderRun } from '../rows-under-run.ts';
 import { currentRunId } from './current-run.ts';
 import { isoOfStored } from './usage-window.ts';
 
@@ -26,7 +26,7 @@ const COMMON_PROMPTS = `
 WITH most_asked AS (
   SELECT prompt_hash
   FROM usage_log
-  WHERE ${ASKED} AND prompt_hash != ''
+  WHERE ${ASKED} AND ${ASKED_FOR} AND prompt_hash != ''
   GROUP BY prompt_hash
   ORDER BY count() DESC, prompt_hash
   LIMIT {limit:UInt32}

@@ -1,6 +1,7 @@
 import { storedMoment } from '../../core/usage-record.ts';
 import type { UseCase } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
+import { ASKED_FOR } from '../rows-under-run.ts';
 
 /** `building`: written, not yet read by anybody. The newest `active` run is the current one. */
 export type DiscoveryRunStatus = 'building' | 'active' | 'failed';
@@ -154,6 +155,7 @@ SELECT
   sum(prompt_length_sum) / sum(request_count) AS typicalLength
 FROM usage_hourly
 WHERE run_id = {runId:String} AND hour >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND hour < {to:DateTime64(3, 'UTC')}
+  AND ${ASKED_FOR}
 GROUP BY useCase`;
 
 export interface UseCaseShare {

@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts';
+import { ASKED_FOR } from '../rows-under-run.ts';
 
 /** One distinct prompt with all that is known of its askers. */
 export interface DistinctPrompt {
@@ -23,7 +24,7 @@ export interface PromptTotals {
 }
 
 /** Rows that a text decides: what a hand-written rule gave its use case makes none of its own beside it. */
-export const CLASSIFIED_BY_TEXT = "usage_log.prompt != '' AND use_case_rule = ''";
+export const CLASSIFIED_BY_TEXT = `usage_log.prompt != '' AND use_case_rule = '' AND ${ASKED_FOR}`;
 
 const TOTALS_SQL = `
 SELECT

@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts';
+import { ASKED_FOR } from '../rows-under-run.ts';
 
 /** Requests of one use case in one bucket of time. */
 export interface UseCaseCount {
@@ -15,6 +16,7 @@ SELECT
   sum(request_count) AS requestCount
 FROM usage_hourly
 WHERE run_id = {runId:String} AND hour >= {from:DateTime64(3, 'UTC')} AND hour < {to:DateTime64(3, 'UTC')}
+  AND ${ASKED_FOR}
 GROUP BY bucket, useCase
 HAVING requestCount > 0
 ORDER BY bucket, useCase`;

@@ -20,6 +20,7 @@ function decision(modelIds: readonly string[], isExploration: boolean): Decision
     candidates: [],
     propensity: 0.1,
     isExploration,
+    shadowModelId: null,
     runId: 'starter',
     snapshotVersion: null,
     reason: 'x',

@@ -3,7 +3,7 @@ import type { Database } from '../database.ts';
 const FIRST_ROUTING_SQL = `
 SELECT toUnixTimestamp64Milli(started_at) AS sinceMs
 FROM decisions
-WHERE cause IN ('ranking', 'exploration', 'default', 'prior')
+WHERE cause IN ('ranking', 'exploration', 'ab_test', 'default', 'prior')
 ORDER BY started_at
 LIMIT 1`;
 

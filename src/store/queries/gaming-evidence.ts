@@ -92,6 +92,7 @@ const NEWEST_ANSWERS = `(
         SELECT started_at FROM usage_log WHERE ${WINDOW} ORDER BY started_at DESC LIMIT {requestsMax:UInt32}
       )
     ) AND (success OR error_code = 'empty_answer')`,
+    withShadows: true,
   })}
   ORDER BY started_at DESC
   LIMIT {answersPerCell:UInt32} BY use_case, model_id

@@ -65,7 +65,11 @@ const WINDOW = `started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:D
 const JUDGEABLE = `${WINDOW} AND success AND response_length > 0 AND prompt_length > 0 AND finish_reason != 'tool_calls'
       AND ({excludedName:String} = '' OR replaceRegexpOne(model_id, '^[^:]*:(.*/)?(.*?)(:latest)?$', '\\\\2') != {excludedName:String})`;
 
-const ANSWERS = rowsUnderRun({ columns: ['request_id', 'model_id', 'prompt_hash'], where: JUDGEABLE });
+const ANSWERS = rowsUnderRun({
+  columns: ['request_id', 'model_id', 'prompt_hash'],
+  where: JUDGEABLE,
+  withShadows: true,
+});
 
 // The least hashes are kept as rows are read: sorting the answers of a busy week takes much memory.
 const CANDIDATES = `
@@ -105,6 +109,7 @@ const COUNT = `SELECT count() AS count FROM usage_log WHERE ${WINDOW}`;
 const SLICED_ANSWERS = rowsUnderRun({
   columns: ['request_id', 'model_id', 'prompt_hash'],
   where: `${JUDGEABLE} AND cityHash64(prompt_hash, {seed:UInt64}) % {sliceCount:UInt32} = 0`,
+  withShadows: true,
 });
 
 const PAIRS = `

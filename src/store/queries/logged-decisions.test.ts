@@ -39,6 +39,7 @@ async function decide(record: UsageRecord | undefined, given: Partial<Decision> 
     candidates: [],
     propensity: 0.95,
     isExploration: false,
+    shadowModelId: null,
     runId: 'starter',
     snapshotVersion: null,
     reason: 'test',
@@ -62,6 +63,13 @@ async function rate(requestId: string | undefined, kind: SignalKind, value: numb
 }
 
 describe('readLoggedDecisions', () => {
+  it('counts what an A/B test drew among the decisions of auto', async () => {
+    const [drawn] = await store.insertRequests([row(1)]);
+    await decide(drawn, { cause: 'ab_test', abTest: { name: 'test', arm: 'new' }, propensity: 0.5 });
+    const { groups, autoCount } = await readLoggedDecisions(store.db, SCOPE);
+    expect([autoCount, groups[0]?.decisions[0]?.propensity]).toEqual([1, 0.5]);
+  });
+
   it('has the choice, its probability and what came of it', async () => {
     const [good, bad, unpriced] = await store.insertRequests([
       row(1, { userId: 'ann', sessionId: 's1', latencyMs: 700, costUsd: 0.002 }),
@@ -148,7 +156,7 @@ describe('readLoggedDecisions', () => {
   it('finds models beyond the first ten in the rows of the decision', async () => {
     const modelIds = Array.from({ length: 10 }, (_, at) => `p:m${at}`);
     const rows = await store.insertRequests([row(1), row(2)]);
-    const extra = { modelId: 'p:extra', score: 50, isCandidate: false, reason: 'quality 0.2 below p:m1' };
+    const extra = { modelId: 'p:extra', score: 50, isCandidate: false, reason: 'worse', probability: 0 };
     await decide(rows[0], { modelIds, candidates: [extra] });
     await decide(rows[1], { modelIds: modelIds.slice(0, 9), candidates: [extra] });
     const { groups } = await readLoggedDecisions(store.db, SCOPE);

@@ -50,7 +50,7 @@ const WINDOW = `started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:D
 const SLICE = `${WINDOW} AND cityHash64(request_id) % {sliceCount:UInt32} = 0`;
 
 /** Decisions in which chance, or nothing but the ranking, chose. */
-const IS_AUTO = `(policy != '' AND cause IN ('ranking', 'exploration', 'default', 'prior') AND propensity > 0)`;
+const IS_AUTO = `(policy != '' AND cause IN ('ranking', 'exploration', 'ab_test', 'default', 'prior') AND propensity > 0)`;
 
 const COUNT = `
 SELECT countIf(${IS_AUTO}) AS autoCount, count() - autoCount AS otherCount

@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts';
+import { ASKED_FOR } from '../rows-under-run.ts';
 import type { PromptWindow } from './distinct-prompts.ts';
 
 /** One text that one asker sends again and again. */
@@ -37,6 +38,7 @@ FROM (
     arrayReduce('medianExact', pauses) AS intervalMs
   FROM usage_log
   WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND prompt_hash != ''
+    AND ${ASKED_FOR}
   GROUP BY prompt_hash, asker
   HAVING requestCount >= {repeatsMin:UInt32} AND length(pauses) >= {repeatsMin:UInt32} - 1 AND intervalMs > 0
 )

@@ -1,6 +1,6 @@
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
-import { rowsUnderRun } from '../rows-under-run.ts';
+import { ASKED_FOR, rowsUnderRun } from '../rows-under-run.ts';
 import type { StoredQuery } from './stored-query.ts';
 
 /** A discovery run and a half-open window [from, to). The roll-up counts whole hours: those that `from` and `to` lie in are in. */
@@ -10,6 +10,8 @@ export interface EvidenceScope {
   readonly to: Date;
   /** Age, counted back from `to`, at which evidence counts half; left out: all counts alike. */
   readonly halfLifeMs?: number | null | undefined;
+  /** Leaves shadows out: what was asked, and not what a model is like. */
+  readonly isAskedForOnly?: boolean | undefined;
 }
 
 /** Sums of one model in one use case. */
@@ -126,12 +128,14 @@ WHERE run_id = {runId:String}
   AND hour >= toStartOfHour({from:DateTime64(3, 'UTC')})
   AND hour < {to:DateTime64(3, 'UTC')}
   AND ({useCase:String} = '' OR use_case = {useCase:String})
+  AND ({isAskedForOnly:UInt8} = 0 OR ${ASKED_FOR})
 GROUP BY useCase, modelId
 ORDER BY useCase, modelId`;
 
 /** The question of {@link readRankingEvidence}, about one use case where one is given. */
 export function rankingEvidenceQuery(scope: EvidenceScope, useCase = ''): StoredQuery {
-  return { sql: EVIDENCE_SQL, params: { ...scopeParams(scope), useCase } };
+  const isAskedForOnly = scope.isAskedForOnly === true ? 1 : 0;
+  return { sql: EVIDENCE_SQL, params: { ...scopeParams(scope), useCase, isAskedForOnly } };
 }
 
 /** What did every model do in every use case? Reads the hourly roll-up of one run, never raw rows. */
@@ -254,6 +258,8 @@ const MARKED_ROWS = rowsUnderRun({
   where: `${SIGNAL_WINDOW} AND (
       error_code = 'caller_cancelled' OR request_id IN (SELECT request_id FROM signals WHERE ${SIGNAL_WINDOW})
     )`,
+  // A judge's score of a shadow.
+  withShadows: true,
 });
 
 /** By rater first: a person who rates much must not outvote the others. Who is the only rater of a use case may. */

@@ -16,6 +16,9 @@ export interface StoredDecision {
   readonly candidates: unknown;
   readonly propensity: number;
   readonly isExploration: boolean;
+  /** The A/B test that the request was in, and its arm; null where it was in none. */
+  readonly abTest: string | null;
+  readonly abArm: string | null;
   readonly snapshotVersion: string | null;
   readonly reason: string;
 }
@@ -49,6 +52,8 @@ SELECT
   candidates,
   propensity,
   is_exploration AS isExploration,
+  nullIf(ab_test, '') AS abTest,
+  nullIf(ab_arm, '') AS abArm,
   nullIf(snapshot_version, '') AS snapshotVersion,
   reason
 FROM decisions

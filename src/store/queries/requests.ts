@@ -3,7 +3,7 @@ import { momentOfRequestId } from '../../core/signal.ts';
 import { storedMoment } from '../../core/usage-record.ts';
 import { OTHER_USE_CASE } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
-import { KEEPS_USE_CASE } from '../rows-under-run.ts';
+import { ASKED_FOR, KEEPS_USE_CASE } from '../rows-under-run.ts';
 import { currentRunId } from './current-run.ts';
 import { isoOfStored } from './usage-window.ts';
 
@@ -13,6 +13,8 @@ export interface RequestRow {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly source: string;
+  /** Of a shadow, the request that another model answered for the caller; null for all others. */
+  readonly shadowOf: string | null;
   readonly modelAsked: string;
   readonly modelId: string;
   readonly modelReported: string | null;
@@ -88,6 +90,7 @@ SELECT
   toString(request_id) AS requestId,
   toString(started_at) AS startedAt,
   source,
+  toString(shadow_of) AS shadowOf,
   model_asked AS modelAsked,
   model_id AS modelId,
   nullIf(model_reported, '') AS modelReported,
@@ -129,7 +132,8 @@ SELECT
 FROM usage_log AS usage
 WHERE started_at >= {from:DateTime64(3)} AND started_at < {to:DateTime64(3)}
   AND ({cursorId:String} = '' OR (started_at, request_id) < ({cursorAt:DateTime64(3)}, toUUIDOrZero({cursorId:String})))
-  AND ({requestId:String} = '' OR request_id = toUUIDOrZero({requestId:String}))
+  -- By its id a shadow is found; nobody asked for it, so no list has it.
+  AND if({requestId:String} = '', ${ASKED_FOR}, request_id = toUUIDOrZero({requestId:String}))
   AND ({modelId:String} = '' OR model_id = {modelId:String})
   AND ({userId:String} = '' OR user_id = {userId:String})
   AND ({sessionId:String} = '' OR session_id = {sessionId:String})

@@ -1,6 +1,7 @@
 import type { UseCase } from '../../core/use-case.ts';
 import { OTHER_USE_CASE } from '../../core/use-case.ts';
 import type { Database } from '../database.ts';
+import { ASKED_FOR } from '../rows-under-run.ts';
 
 /** Named as the operator renamed it last, else by its slug. An undone edit does not count. */
 const RULED_USE_CASES = `
@@ -17,7 +18,7 @@ FROM (
     uniqMerge(usage_hourly.prompts) AS prompt_count,
     sum(usage_hourly.prompt_length_sum) / request_count AS typical_length
   FROM usage_hourly
-  WHERE run_id = {runId:String} AND use_case NOT IN ({known:Array(String)})
+  WHERE run_id = {runId:String} AND use_case NOT IN ({known:Array(String)}) AND ${ASKED_FOR}
   GROUP BY use_case
   HAVING request_count > 0
 ) AS seen

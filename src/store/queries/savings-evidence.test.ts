@@ -132,6 +132,7 @@ describe('firstRoutingAt', () => {
     candidates: [],
     propensity: 1,
     isExploration: false,
+    shadowModelId: null,
     runId: 'starter',
     snapshotVersion: null,
     reason: '',

@@ -1,5 +1,6 @@
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
+import { ASKED_FOR } from '../rows-under-run.ts';
 
 /**
  * Sums and sums of products over requests, in the order of `usage_hourly.cost_sums`. From `knownCount` on they are of
@@ -38,7 +39,7 @@ export interface SavingsEvidenceRow {
   readonly modelId: string;
   /** Requests of the asked window. */
   readonly asked: CostSums;
-  /** Those from which the model's costs are forecast; the asked window is among them. */
+  /** Those from which the model's costs are forecast; the asked window is among them, and so are shadows. */
   readonly evidence: CostSums;
   /** Those from before routing was switched on. */
   readonly before: CostSums;
@@ -61,13 +62,16 @@ const SAVINGS_SQL = `
 SELECT
   use_case AS useCase,
   model_id AS modelId,
-  sumForEachMergeIf(cost_sums, hour >= toStartOfHour({from:DateTime64(3, 'UTC')})) AS asked,
+  sumForEachMergeIf(cost_sums, ${ASKED_FOR} AND hour >= toStartOfHour({from:DateTime64(3, 'UTC')})) AS asked,
   sumForEachMergeIf(cost_sums, hour >= toStartOfHour({evidenceFrom:DateTime64(3, 'UTC')})) AS evidence,
   sumForEachMergeIf(
     cost_sums,
-    hour >= toStartOfHour({beforeFrom:DateTime64(3, 'UTC')}) AND hour < toStartOfHour({since:DateTime64(3, 'UTC')})
+    ${ASKED_FOR} AND hour >= toStartOfHour({beforeFrom:DateTime64(3, 'UTC')})
+      AND hour < toStartOfHour({since:DateTime64(3, 'UTC')})
   ) AS before,
-  sumForEachMergeIf(routed_cost_sums, hour >= toStartOfHour({since:DateTime64(3, 'UTC')})) AS routed
+  sumForEachMergeIf(
+    routed_cost_sums, ${ASKED_FOR} AND hour >= toStartOfHour({since:DateTime64(3, 'UTC')})
+  ) AS routed
 FROM usage_hourly
 WHERE run_id = {runId:String}
   AND hour >= toStartOfHour(least({evidenceFrom:DateTime64(3, 'UTC')}, {beforeFrom:DateTime64(3, 'UTC')}))

@@ -1,7 +1,7 @@
 import type { SignalKind } from '../../core/signal.ts';
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
-import { rowsUnderRun } from '../rows-under-run.ts';
+import { ASKED_FOR, rowsUnderRun } from '../rows-under-run.ts';
 import type { EvidenceScope } from './ranking-evidence.ts';
 
 /** Which requests are asked about: of a window under a run, all or those of one use case, one model. */
@@ -58,7 +58,7 @@ const TOTALS = `
 SELECT sum(request_count) AS requestCount, sum(session_count) AS sessionCount
 FROM usage_hourly
 WHERE run_id = {run:String} AND hour >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND hour < {to:DateTime64(3, 'UTC')}
-  AND ${ASKED_ABOUT}`;
+  AND ${ASKED_FOR} AND ${ASKED_ABOUT}`;
 
 const FIGURES = `
 SELECT

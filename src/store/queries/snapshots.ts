@@ -58,6 +58,22 @@ export async function loadSnapshot(db: Database, published: PublishedSnapshot): 
   return toSnapshot(published, await readClassifierBytes(db, published.runId));
 }
 
+/**
+ * A published snapshot that follows `current`, whose classifier it shares while the run is the same: a run's never
+ * changes.
+ *
+ * @param readClassifier  gives the bytes of another run's
+ */
+export async function nextSnapshot(
+  published: PublishedSnapshot,
+  current: Snapshot,
+  readClassifier: (runId: string) => Promise<Uint8Array | null>,
+): Promise<Snapshot> {
+  const { runId, classifier } = current;
+  if (published.runId === runId) return { ...frameOf(published), runId, classifier };
+  return toSnapshot(published, await readClassifier(published.runId));
+}
+
 /** The trained classifier of a discovery run; null for the starter run and for runs whose classifier is gone. */
 export async function readClassifierBytes(db: Database, runId: string): Promise<Uint8Array | null> {
   if (runId === STARTER_RUN_ID) return null;
@@ -71,14 +87,21 @@ export async function readClassifierBytes(db: Database, runId: string): Promise<
  */
 function toSnapshot(published: PublishedSnapshot, classifierBytes: Uint8Array | null): Snapshot {
   return {
-    version: published.version,
-    createdAt: published.createdAt,
+    ...frameOf(published),
     runId: classifierBytes === null ? STARTER_RUN_ID : published.runId,
-    useCases: published.useCases,
-    rankings: new Map(published.rankings.map((ranking) => [ranking.useCase, ranking])),
-    overall: published.overall,
     classifier:
       classifierBytes === null ? starterSnapshot().classifier : LinearClassifier.decode(classifierBytes),
+  };
+}
+
+function frameOf(published: PublishedSnapshot): Omit<Snapshot, 'runId' | 'classifier'> {
+  const { version, createdAt, useCases, rankings, overall } = published;
+  return {
+    version,
+    createdAt,
+    useCases,
+    rankings: new Map(rankings.map((ranking) => [ranking.useCase, ranking])),
+    overall,
   };
 }
 

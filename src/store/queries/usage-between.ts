@@ -1,28 +1,30 @@
-import { rowsUnderRun } from '../rows-under-run.ts';
+import { ASKED_FOR, rowsUnderRun } from '../rows-under-run.ts';
 
 const AT_THE_ENDS = `started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
       AND (started_at < {rolledFrom:DateTime('UTC')} OR started_at >= {rolledTo:DateTime('UTC')})`;
 
-const LOGGED = rowsUnderRun({
-  columns: [
-    'started_at',
-    'model_id',
-    'source',
-    'success',
-    'fault',
-    'error_code',
-    'latency_ms',
-    'cost_usd',
-    'prompt_tokens',
-    'completion_tokens',
-    'user_id',
-    'prompt_hash',
-  ],
-  where: AT_THE_ENDS,
-  assignedWhere: AT_THE_ENDS,
-});
+const logged = (which: string): string =>
+  rowsUnderRun({
+    columns: [
+      'started_at',
+      'model_id',
+      'source',
+      'success',
+      'fault',
+      'error_code',
+      'latency_ms',
+      'cost_usd',
+      'prompt_tokens',
+      'completion_tokens',
+      'user_id',
+      'prompt_hash',
+    ],
+    where: `${AT_THE_ENDS} AND ${which}`,
+    assignedWhere: AT_THE_ENDS,
+    withShadows: true,
+  });
 
-/** Models that failed and were stood in for, as failed_attempts_view counts them. */
+/** Models that failed and were stood in for, as failed_attempts_view counts them. Nobody stands in for a shadow. */
 const LOGGED_FAILURES = rowsUnderRun({
   columns: ['started_at', 'source', 'failed_model_ids'],
   where: `notEmpty(failed_model_ids) AND ${AT_THE_ENDS}`,
@@ -34,7 +36,7 @@ const LOGGED_FAILURES = rowsUnderRun({
  * [rolledFrom, rolledTo), the log itself for what is left at both ends, by the minute, labelled as the roll-up would.
  * `usageWindow` makes the parameters.
  */
-export const USAGE_BETWEEN = `(
+const usageBetween = (which: string): string => `(
 SELECT
   hour AS at,
   use_case,
@@ -56,6 +58,7 @@ SELECT
   prompts
 FROM usage_hourly
 WHERE run_id = {run:String} AND hour >= {rolledFrom:DateTime('UTC')} AND hour < {rolledTo:DateTime('UTC')}
+  AND ${which}
 UNION ALL
 SELECT
   toStartOfMinute(toDateTime(started_at, 'UTC')) AS at,
@@ -76,7 +79,7 @@ SELECT
   sumIf(ifNull(completion_tokens, 0), prompt_tokens IS NOT NULL) AS completion_token_sum,
   uniqState(user_id) AS users,
   uniqState(prompt_hash) AS prompts
-FROM ${LOGGED}
+FROM ${logged(which)}
 GROUP BY at, use_case, model_id, source
 UNION ALL
 SELECT
@@ -102,3 +105,9 @@ FROM ${LOGGED_FAILURES}
 ARRAY JOIN failed_model_ids AS failed_model_id
 GROUP BY at, use_case, model_id, source
 )`;
+
+/** What people asked for. */
+export const USAGE_BETWEEN = usageBetween(ASKED_FOR);
+
+/** What was asked beside it, for knowledge alone. */
+export const SHADOWS_BETWEEN = usageBetween("source = 'shadow'");

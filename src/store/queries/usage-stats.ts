@@ -1,7 +1,7 @@
 import type { Timeframe } from '../../core/timeframe.ts';
 import type { Database } from '../database.ts';
 import { currentRunId } from './current-run.ts';
-import { USAGE_BETWEEN } from './usage-between.ts';
+import { SHADOWS_BETWEEN, USAGE_BETWEEN } from './usage-between.ts';
 import { usageWindow } from './usage-window.ts';
 
 /** What was counted of a set of requests. */
@@ -40,6 +40,10 @@ export interface UsageStats {
   /** Most requests first. */
   readonly byModel: readonly (UsageFigures & { readonly modelId: string })[];
   readonly byUseCase: readonly (UsageFigures & { readonly useCase: string })[];
+  /** Shadow calls: nobody asked for them, so they are in no other figure. They are paid all the same. */
+  readonly shadow: Pick<UsageFigures, 'requestCount' | 'pricedCount' | 'costSumUsd'>;
+  /** Requests for vectors, which are no questions: in no other figure, and paid all the same. */
+  readonly embedding: Pick<UsageFigures, 'requestCount' | 'pricedCount' | 'costSumUsd' | 'promptTokenSum'>;
   readonly bucketMs: number;
   /** Every bucket that the window touches, oldest first; `at` is the bucket's start in ISO 8601. */
   readonly series: readonly (UsageFigures & { readonly at: string })[];
@@ -100,14 +104,33 @@ const DISTINCT = `
 SELECT uniqMerge(users) AS userCount, uniqMerge(prompts) AS distinctPromptCount
 FROM ${USAGE_BETWEEN}`;
 
+const SHADOWS = `
+SELECT
+  sum(request_count) AS requestCount,
+  sum(priced_count) AS pricedCount,
+  if(pricedCount = 0, NULL, sum(cost_sum_usd)) AS costSumUsd
+FROM ${SHADOWS_BETWEEN}`;
+
+const EMBEDDINGS = `
+SELECT
+  count() AS requestCount,
+  countIf(cost_usd IS NOT NULL) AS pricedCount,
+  if(pricedCount = 0, NULL, sum(ifNull(cost_usd, 0))) AS costSumUsd,
+  if(countIf(prompt_tokens IS NOT NULL) = 0, NULL, sum(ifNull(prompt_tokens, 0))) AS promptTokenSum
+FROM usage_log
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
+  AND source = 'embedding'`;
+
 /** What was asked in a window, of which model, for what, and when? Reads roll-up and log of the current run. */
 export async function usageStats(db: Database, timeframe: Timeframe): Promise<UsageStats> {
   const runId = await currentRunId(db);
   const window = usageWindow(timeframe);
   const params = { run: runId, ...window.params };
-  const [rows, [distinct]] = await Promise.all([
+  const [rows, [distinct], [shadow], [embedding]] = await Promise.all([
     db.query<Row>(USAGE_STATS, params),
     db.query<Pick<UsageTotal, 'userCount' | 'distinctPromptCount'>>(DISTINCT, params),
+    db.query<UsageStats['shadow']>(SHADOWS, params),
+    db.query<UsageStats['embedding']>(EMBEDDINGS, params),
   ]);
   const buckets = new Map(rows.filter((row) => row.level === 'bucket').map((row) => [row.bucketMs, row]));
   return {
@@ -122,6 +145,8 @@ export async function usageStats(db: Database, timeframe: Timeframe): Promise<Us
     byUseCase: rows
       .filter((row) => row.level === 'useCase')
       .map((row) => ({ useCase: row.useCase, ...figuresOf(row) })),
+    shadow: shadow ?? { requestCount: 0, pricedCount: 0, costSumUsd: null },
+    embedding: embedding ?? { requestCount: 0, pricedCount: 0, costSumUsd: null, promptTokenSum: null },
     bucketMs: window.bucketMs,
     series: window.bucketStartsMs.map((ms) => ({
       at: new Date(ms).toISOString(),

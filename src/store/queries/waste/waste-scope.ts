@@ -5,6 +5,8 @@ export interface WasteScope {
   readonly runId: string;
   readonly from: Date;
   readonly to: Date;
+  /** Of the ranking evidence that findings look at; the log is read without shadows in any case. */
+  readonly isAskedForOnly?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,13 +1,21 @@
-import { TallyrankError } from '../../core/errors.ts';
-import type { FinishReason, ProviderTimings, TokenUsage } from '../../core/usage-record.ts';
-import type { AnswerPart, ChatAnswer, ChatMessage, ChatRequest, ToolCall } from '../chat.ts';
-import { EMPTY_PART } from '../chat.ts';
-import { cutOff, malformed, reportedFailure } from '../upstream-errors.ts';
-import type { Fields } from './fields.ts';
-import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from './fields.ts';
-import { LineReader } from './framing.ts';
-import { stringifyRequest } from './openai.ts';
-import { imageOfPart, isImagePart, refuseManyChoices, refusePart, textOfMessage } from './parts.ts';
+import { TallyrankError } from '../../../core/errors.ts';
+import type { FinishReason, ProviderTimings, TokenUsage } from '../../../core/usage-record.ts';
+import type { AnswerPart, ChatAnswer, ChatMessage, ChatRequest, ChatTool, ToolCall } from '../../chat.ts';
+import { EMPTY_PART } from '../../chat.ts';
+import { cutOff, malformed, reportedFailure } from '../../upstream-errors.ts';
+import type { Fields } from '../fields.ts';
+import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../fields.ts';
+import { LineReader } from '../framing.ts';
+import { stringifyRequest } from '../json-body.ts';
+import {
+  allowedTools,
+  imageOfPart,
+  isImagePart,
+  refuseManyChoices,
+  refusePart,
+  textOfMessage,
+  textOfToolResult,
+} from '../parts.ts';
 
 const NS_PER_MS = 1e6;
 
@@ -31,49 +39,71 @@ export function encodeOllamaRequest(
     messages: request.messages.map((message) => encodeMessage(message, provider, toolNames)),
     stream: isStream,
     options: { ...encodeOptions(request), ...toFields(request['options']) },
-    ...(request.tools && request.tool_choice !== 'none' ? { tools: request.tools } : {}),
+    ...(request.tools && request.tool_choice !== 'none'
+      ? { tools: allowedTools(request).map((tool) => encodeTool(tool, provider)) }
+      : {}),
     ...(format === null ? {} : { format }),
     ...(request['keep_alive'] === undefined ? {} : { keep_alive: request['keep_alive'] }),
-    ...(request['think'] === undefined ? {} : { think: request['think'] }),
+    ...encodeThink(request, modelName),
   });
 }
 
 /**
- * @param callId  makes ids for tool calls, which Ollama leaves out
+ * The answer of `/api/chat` or `/api/generate`.
+ *
+ * @param callId     makes ids for tool calls, which Ollama leaves out
+ * @param keepsWire  the client speaks the protocol too and may have the bytes
  * @throws {TallyrankError} `upstream_malformed`, `upstream_failed`
  */
-export function decodeOllamaAnswer(provider: string, bytes: Buffer, callId: string): ChatAnswer {
+export function decodeOllamaAnswer(
+  provider: string,
+  bytes: Buffer,
+  callId: string,
+  keepsWire = false,
+): ChatAnswer {
   const body = tryParseFields(bytes.toString());
   if (body === null) throw malformed(provider, 'a body that is not a JSON object');
   if (body['error'] !== undefined) throw reportedFailure(provider, body['error']);
-  if (!isFields(body['message'])) throw malformed(provider, 'without a message');
-  const message = body['message'];
+  const message = messageOf(body);
+  if (message === null) throw malformed(provider, 'without a message');
   const toolCalls = toFieldsList(message['tool_calls']).map((call, at) => decodeToolCall(call, callId, at));
   return {
     text: toText(message['content']),
     reasoning: toText(message['thinking']),
     refusal: '',
     toolCalls,
+    thinkingBlocks: [],
+    stopSequence: null,
     finishReason: decodeDoneReason(body['done_reason'], toolCalls.length > 0),
     usage: decodeUsage(body),
     responseId: null,
     modelReported: toWord(body['model']),
     timings: decodeTimings(body),
-    wire: null,
+    wire: keepsWire ? bytes : null,
   };
+}
+
+/** What `/api/chat` says in a message, `/api/generate` says beside it. */
+function messageOf(body: Fields): Fields | null {
+  if (isFields(body['message'])) return body['message'];
+  const { response, thinking } = body;
+  return typeof response === 'string' ? { content: response, thinking } : null;
 }
 
 /** Reads the lines of a streamed answer. */
 export class OllamaStreamReader {
   readonly #provider: string;
   readonly #callId: string;
+  readonly #keepsWire: boolean;
   readonly #frames: LineReader;
   #toolCallCount = 0;
   #hasBegun = false;
   #hasEnded = false;
 
-  constructor(provider: string, callId: string) {
+  /** @param keepsWire  the client speaks the protocol too and may have the lines as they are */
+  constructor(provider: string, callId: string, keepsWire = false) {
     this.#provider = provider;
+    this.#keepsWire = keepsWire;
     this.#frames = new LineReader(provider);
     this.#callId = callId;
   }
@@ -96,7 +126,7 @@ export class OllamaStreamReader {
     if (body === null) throw malformed(this.#provider, 'a line that is not a JSON object');
     if (body['error'] !== undefined) throw reportedFailure(this.#provider, body['error']);
     this.#hasBegun = true;
-    const message = toFields(body['message']);
+    const message = messageOf(body) ?? {};
     const toolCalls = toFieldsList(message['tool_calls']).map((call) => {
       const index = this.#toolCallCount++;
       return { index, ...decodeToolCall(call, this.#callId, index) };
@@ -112,8 +142,24 @@ export class OllamaStreamReader {
       usage: isDone ? decodeUsage(body) : null,
       modelReported: toWord(body['model']),
       timings: isDone ? decodeTimings(body) : null,
+      wire: this.#keepsWire ? `${line}\n` : null,
     };
   }
+}
+
+/** Whoever wants no thoughts gets none; a model that cannot think would refuse to be asked for some. */
+/** How deep to think is told to gpt-oss alone: Ollama refuses it for all others. */
+function encodeThink(request: ChatRequest, modelName: string): Fields {
+  if (request['think'] !== undefined) return { think: request['think'] };
+  const effort = toText(request['reasoning_effort']);
+  if (effort === 'none' || toFields(request['thinking'])['type'] === 'disabled') return { think: false };
+  const isLevel = effort === 'low' || effort === 'medium' || effort === 'high';
+  return isLevel && modelName.includes('gpt-oss') ? { think: effort } : {};
+}
+
+function encodeTool(tool: ChatTool, provider: string): Fields {
+  if (!isFields(tool.function)) refusePart(tool as Fields, provider);
+  return { type: 'function', function: tool.function };
 }
 
 function encodeMessage(
@@ -139,7 +185,8 @@ function encodeMessage(
   const toolName = toolNames.get(toText(message.tool_call_id));
   return {
     role: message.role === 'developer' ? 'system' : message.role,
-    content: textOfMessage(message),
+    content: message.role === 'tool' ? textOfToolResult(message) : textOfMessage(message),
+    ...(typeof message.reasoning_content === 'string' ? { thinking: message.reasoning_content } : {}),
     ...(images.length === 0 ? {} : { images }),
     ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls.map(encodeToolCall) }),
     ...(message.role === 'tool' && toolName !== undefined ? { tool_name: toolName } : {}),
@@ -180,6 +227,7 @@ function encodeOptions(request: ChatRequest): Fields {
   const given: Record<string, unknown> = {
     temperature: request.temperature,
     top_p: request.top_p,
+    top_k: request['top_k'],
     seed: request.seed,
     presence_penalty: request.presence_penalty,
     frequency_penalty: request.frequency_penalty,

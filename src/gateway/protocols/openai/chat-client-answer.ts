@@ -1,18 +1,10 @@
-import type { TallyrankError } from '../../core/errors.ts';
-import type { FinishReason, TokenUsage } from '../../core/usage-record.ts';
-import type { AnswerPart, ChatAnswer } from '../chat.ts';
-import { hasContent } from '../chat.ts';
-import { UpstreamRejection } from '../upstream-errors.ts';
-import type { Fields } from './fields.ts';
-
-/** What every object of an answer repeats. */
-export interface AnswerHead {
-  /** "chatcmpl-…" */
-  readonly id: string;
-  /** Seconds since 1970. */
-  readonly createdAtSeconds: number;
-  readonly model: string;
-}
+import type { TallyrankError } from '../../../core/errors.ts';
+import type { FinishReason, TokenUsage } from '../../../core/usage-record.ts';
+import type { AnswerPart, ChatAnswer } from '../../chat.ts';
+import { hasContent } from '../../chat.ts';
+import { UpstreamRejection } from '../../upstream-errors.ts';
+import type { Fields } from '../fields.ts';
+import type { AnswerHead } from '../inbound.ts';
 
 /** An answer as the body of a plain chat completion. */
 export function encodeCompletion(head: AnswerHead, answer: ChatAnswer, costUsd: number | null): string {
@@ -29,6 +21,7 @@ export function encodeCompletion(head: AnswerHead, answer: ChatAnswer, costUsd: 
           content: answer.text === '' && answer.toolCalls.length > 0 ? null : answer.text,
           refusal: answer.refusal === '' ? null : answer.refusal,
           ...(answer.reasoning === '' ? {} : { reasoning_content: answer.reasoning }),
+          ...(answer.thinkingBlocks.length === 0 ? {} : { thinking_blocks: answer.thinkingBlocks }),
           ...(answer.toolCalls.length === 0
             ? {}
             : {
@@ -49,8 +42,8 @@ export function encodeCompletion(head: AnswerHead, answer: ChatAnswer, costUsd: 
 
 /** The JSON of a chunk for a part; null when the part has nothing for the client. */
 export function encodeChunk(head: AnswerHead, part: AnswerPart, isFirst: boolean): string | null {
-  if (part.wire !== null) return part.wire;
-  if (!hasContent(part) && part.finishReason === null) return null;
+  const hasThoughts = part.thinkingBlocks.length > 0;
+  if (!hasContent(part) && !hasThoughts && part.finishReason === null) return null;
   return JSON.stringify({
     id: head.id,
     object: 'chat.completion.chunk',
@@ -63,6 +56,7 @@ export function encodeChunk(head: AnswerHead, part: AnswerPart, isFirst: boolean
           ...(isFirst ? { role: 'assistant' } : {}),
           ...(part.text === '' && !isFirst ? {} : { content: part.text }),
           ...(part.reasoning === '' ? {} : { reasoning_content: part.reasoning }),
+          ...(hasThoughts ? { thinking_blocks: part.thinkingBlocks } : {}),
           ...(part.refusal === '' ? {} : { refusal: part.refusal }),
           ...(part.toolCalls.length === 0 ? {} : { tool_calls: part.toolCalls.map(encodeToolCallDelta) }),
         },
@@ -110,7 +104,7 @@ export function encodeModel(id: string, ownedBy: string, createdAtSeconds: numbe
   return { id, object: 'model', created: createdAtSeconds, owned_by: ownedBy };
 }
 
-function encodeUsage(usage: TokenUsage, usageWire: Fields | null, costUsd: number | null): Fields {
+export function encodeUsage(usage: TokenUsage, usageWire: Fields | null, costUsd: number | null): Fields {
   const { promptTokens, completionTokens } = usage;
   const own = {
     prompt_tokens: promptTokens,
@@ -132,6 +126,6 @@ function encodeToolCallDelta(delta: AnswerPart['toolCalls'][number]): Fields {
 }
 
 /** OpenAI has no finish reason for a refusal: its clients know a content filter. */
-function encodeFinishReason(reason: FinishReason): string {
+export function encodeFinishReason(reason: FinishReason): string {
   return reason === 'refusal' ? 'content_filter' : reason;
 }

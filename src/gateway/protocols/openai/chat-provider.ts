@@ -1,64 +1,92 @@
-import { TallyrankError } from '../../core/errors.ts';
-import type { FinishReason, ProviderTimings, TokenUsage } from '../../core/usage-record.ts';
-import { NO_TIMINGS, NO_TOKEN_USAGE } from '../../core/usage-record.ts';
-import type { AnswerPart, ChatAnswer, ChatRequest, ToolCall, ToolCallDelta } from '../chat.ts';
-import { EMPTY_PART } from '../chat.ts';
-import { cutOff, malformed, reportedFailure } from '../upstream-errors.ts';
-import type { Fields } from './fields.ts';
-import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from './fields.ts';
-import { SseReader } from './framing.ts';
+import type { FinishReason, ProviderTimings, TokenUsage } from '../../../core/usage-record.ts';
+import { NO_TIMINGS, NO_TOKEN_USAGE } from '../../../core/usage-record.ts';
+import type {
+  AnswerPart,
+  ChatAnswer,
+  ChatMessage,
+  ChatRequest,
+  ToolCall,
+  ToolCallDelta,
+} from '../../chat.ts';
+import { EMPTY_PART } from '../../chat.ts';
+import { frame } from '../../sse-writer.ts';
+import { cutOff, malformed, reportedFailure } from '../../upstream-errors.ts';
+import type { Fields } from '../fields.ts';
+import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../fields.ts';
+import { SseReader } from '../framing.ts';
+import { stringifyRequest } from '../json-body.ts';
+import { adaptRequest } from './adapt-request.ts';
+import type { OpenAiDialect } from './chat-provider-request.ts';
+
+const PLAIN: OpenAiDialect = { isOpenAi: false, takesCacheHints: false };
 
 /** The body for an OpenAI-compatible server. Usage is always asked for; fields that we do not know stay. */
-export function encodeOpenAiRequest(request: ChatRequest, modelName: string, isStream: boolean): string {
+export function encodeOpenAiRequest(
+  given: ChatRequest,
+  modelName: string,
+  isStream: boolean,
+  dialect: OpenAiDialect = PLAIN,
+): string {
+  const request = adaptRequest(given, modelName, dialect);
   const { metadata, ...rest } = request;
+  const messages = hasThoughts(request) ? request.messages.map(withoutThoughts) : request.messages;
   return stringifyRequest({
     ...rest,
+    messages,
     model: modelName,
     // Our clients send it for tracking; OpenAI refuses it on requests that are not stored.
     ...(rest['store'] === true && metadata ? { metadata } : {}),
-    ...(isStream ? { stream: true, stream_options: { ...request.stream_options, include_usage: true } } : {}),
+    ...(isStream ? { stream: true } : {}),
+    // Mistral refuses the field and always tells the usage.
+    ...(isStream && dialect.isMistral !== true
+      ? { stream_options: { ...request.stream_options, include_usage: true } }
+      : {}),
   });
 }
 
-/**
- * JSON of something that came from a client.
- *
- * @throws {TallyrankError} `bad_request` when it is nested so deeply that it cannot be written again
- */
-export function stringifyRequest(
-  value: unknown,
-  replacer?: (key: string, value: unknown) => unknown,
-): string {
-  try {
-    return JSON.stringify(value, replacer);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new TallyrankError('bad_request', 'The request body is nested too deeply; send a flatter one.');
-  }
+/** True when a turn carries signed thoughts of another protocol's model, which OpenAI's does not know. */
+export function hasThoughts({ messages }: ChatRequest): boolean {
+  return messages.some((message) => message.thinking_blocks !== undefined);
 }
 
-/** @throws {TallyrankError} `upstream_malformed`, `upstream_failed` when the bytes hold an error */
-export function decodeOpenAiAnswer(provider: string, bytes: Buffer): ChatAnswer {
+function withoutThoughts(message: ChatMessage): ChatMessage {
+  const { thinking_blocks: _thoughts, ...rest } = message;
+  return rest;
+}
+
+/**
+ * @param keepsWire  the client speaks the protocol too and may have the bytes
+ * @throws {TallyrankError} `upstream_malformed`, `upstream_failed` when the bytes hold an error
+ */
+export function decodeOpenAiAnswer(provider: string, bytes: Buffer, keepsWire: boolean): ChatAnswer {
   const body = tryParseFields(bytes.toString());
   if (body === null) throw malformed(provider, 'a body that is not a JSON object');
   if (body['error']) throw reportedFailure(provider, body['error']);
   const choices = body['choices'];
   const choice: unknown = Array.isArray(choices) ? choices[0] : null;
-  if (!isFields(choice) || !isFields(choice['message'])) throw malformed(provider, 'without a choice');
+  const message = isFields(choice) ? messageOf(choice) : null;
+  if (!isFields(choice) || message === null) throw malformed(provider, 'without a choice');
   refuseBrokenEnd(provider, choice);
-  const message = choice['message'];
   return {
     text: textOf(message['content']),
     reasoning: toText(message['reasoning_content']) || toText(message['reasoning']),
     refusal: toText(message['refusal']),
     toolCalls: toFieldsList(message['tool_calls']).map(decodeToolCall),
+    thinkingBlocks: [],
     finishReason: decodeFinishReason(choice['finish_reason']),
+    stopSequence: null,
     usage: decodeOpenAiUsage(body['usage']) ?? NO_TOKEN_USAGE,
     responseId: toWord(body['id']),
     modelReported: toWord(body['model']),
     timings: decodeTimings(body) ?? NO_TIMINGS,
-    wire: bytes,
+    wire: keepsWire ? bytes : null,
   };
+}
+
+/** A text completion has its text where a chat has a message. */
+function messageOf(choice: Fields): Fields | null {
+  if (isFields(choice['message'])) return choice['message'];
+  return typeof choice['text'] === 'string' ? { content: choice['text'] } : null;
 }
 
 /** OpenAI's usage object; null when there is none. Cached and reasoning tokens lie inside the two sums. */
@@ -79,12 +107,15 @@ function decodeOpenAiUsage(value: unknown): TokenUsage | null {
 /** Reads the server-sent chunks of an OpenAI-compatible server; each is parsed once. */
 export class OpenAiStreamReader {
   readonly #provider: string;
+  readonly #keepsWire: boolean;
   readonly #frames: SseReader;
   #hasBegun = false;
   #hasEnded = false;
 
-  constructor(provider: string) {
+  /** @param keepsWire  the client speaks the protocol too and may have the chunks as they are */
+  constructor(provider: string, keepsWire: boolean) {
     this.#provider = provider;
+    this.#keepsWire = keepsWire;
     this.#frames = new SseReader(provider);
   }
 
@@ -112,7 +143,7 @@ export class OpenAiStreamReader {
       if (chunk === null) throw malformed(this.#provider, 'an event that is not a JSON object');
       if (chunk['error']) throw reportedFailure(this.#provider, chunk['error']);
       this.#hasBegun = true;
-      const part = decodeChunk(this.#provider, chunk, data);
+      const part = decodeChunk(this.#provider, chunk, this.#keepsWire ? data : null);
       if (part.finishReason !== null) this.#hasEnded = true;
       parts.push(part);
     }
@@ -120,7 +151,7 @@ export class OpenAiStreamReader {
   }
 }
 
-function decodeChunk(provider: string, chunk: Fields, data: string): AnswerPart {
+function decodeChunk(provider: string, chunk: Fields, data: string | null): AnswerPart {
   const choices = toFieldsList(chunk['choices']);
   const usage = decodeOpenAiUsage(chunk['usage']);
   const base = {
@@ -135,13 +166,14 @@ function decodeChunk(provider: string, chunk: Fields, data: string): AnswerPart 
   const choice = choices.find((each) => (each['index'] ?? 0) === 0);
   if (choices.length === 0 && usage !== null) return base;
   // We write the usage chunk ourselves; a usage that rides on a choice would be counted twice by the client.
-  const wire = usage === null ? data : JSON.stringify({ ...chunk, usage: null });
+  const wire =
+    data === null ? null : frame(usage === null ? data : JSON.stringify({ ...chunk, usage: null }));
   if (choice === undefined) return { ...base, wire };
   refuseBrokenEnd(provider, choice);
   const delta = toFields(choice['delta']);
   return {
     ...base,
-    text: textOf(delta['content']),
+    text: textOf(delta['content'] ?? choice['text']),
     reasoning: toText(delta['reasoning_content']) || toText(delta['reasoning']),
     refusal: toText(delta['refusal']),
     toolCalls: delta['tool_calls'] ? toFieldsList(delta['tool_calls']).map(decodeToolCallDelta) : [],

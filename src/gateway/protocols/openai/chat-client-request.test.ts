@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TallyrankError } from '../../core/errors.ts';
-import { parseChatRequest } from './openai-request.ts';
+import { TallyrankError } from '../../../core/errors.ts';
+import { parseChatRequest } from './chat-client-request.ts';
 
 const messages = [{ role: 'user', content: 'Hello' }];
 
