@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findChromium } from './chromium.js';
+import { installNewestClients } from './newest-clients.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const CURRENT_NODE = '24';
@@ -49,12 +50,22 @@ function suite(title, command, args, env) {
 const chromium = findChromium({ mayInstall: true, say: (text) => notes.push(text) });
 const env = chromium === null ? {} : { TALLYRANK_TEST_CHROMIUM: chromium };
 
+/** The suite under a current Node, with the newest majors of the clients beside those of the lockfile. */
+function currentSuite(title, command) {
+  console.log('\n== newest clients');
+  installNewestClients({ say: (text) => notes.push(text) });
+  suite(title, command, [], env);
+}
+
 run('lint', bin('biome'), ['check', '--error-on-warnings']);
 run('types', bin('tsc'), ['-p', 'tsconfig.all.json']);
 if (run('build', process.execPath, ['scripts/build.js'])) {
-  suite(`tests on Node ${process.versions.node}`, process.execPath, [], env);
   const major = Number(process.versions.node.split('.')[0]);
-  if (major >= Number(CURRENT_NODE)) {
+  const isCurrent = major >= Number(CURRENT_NODE);
+  const title = `tests on Node ${process.versions.node}`;
+  if (isCurrent) currentSuite(title, process.execPath);
+  else suite(title, process.execPath, [], env);
+  if (isCurrent) {
     notes.push(`This Node (${process.versions.node}) is a current one; the suite ran once.`);
   } else {
     const probe = spawnSync('npx', ['-y', '-p', `node@${CURRENT_NODE}`, 'node', '-p', 'process.execPath'], {
@@ -62,7 +73,7 @@ if (run('build', process.execPath, ['scripts/build.js'])) {
       cwd: scratch,
     });
     const node = probe.stdout?.trim().split('\n').at(-1);
-    if (probe.status === 0 && node) suite(`tests on Node ${CURRENT_NODE}`, node, [], env);
+    if (probe.status === 0 && node) currentSuite(`tests on Node ${CURRENT_NODE}`, node);
     else
       notes.push(
         `Node ${CURRENT_NODE} could not be had from npm; the suite ran on Node ${process.versions.node} only.`,

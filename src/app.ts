@@ -10,8 +10,10 @@ import { TallyrankError } from './core/errors.ts';
 import { EventBus } from './core/events.ts';
 import type { KeptRules } from './core/routing-rules.ts';
 import { starterSnapshot } from './core/starter-snapshot.ts';
+import { parseDurationMs } from './core/timeframe.ts';
 import type { UsageRecord } from './core/usage-record.ts';
 import { ProviderRegistry } from './gateway/provider-registry.ts';
+import { ResponseCache } from './gateway/response-cache.ts';
 import { ShadowCalls } from './gateway/shadow-calls.ts';
 import { UpstreamPools } from './gateway/upstream.ts';
 import type { ModelRanker } from './ranking/model-ranker.ts';
@@ -57,6 +59,8 @@ export class App implements AsyncDisposable {
   readonly exploration: Exploration;
   readonly abTestWatch: AbTestWatch;
   readonly shadows: ShadowCalls;
+  /** null: switched off. */
+  readonly cache: ResponseCache | null;
   readonly startedAtMs: number;
   readonly #upstream: UpstreamPools;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -110,6 +114,7 @@ export class App implements AsyncDisposable {
       onSignal: (signal) => void bench.ranker.observeSignal(signal),
     });
     telemetry.watchLog(() => this.tracker.counters);
+    telemetry.watchProviders(() => registry.health());
     this.shadows = new ShadowCalls({
       providers: registry,
       log: this.tracker,
@@ -120,6 +125,16 @@ export class App implements AsyncDisposable {
         this.exploration.release(decision);
       },
     });
+    const { ttl, maxMegabytes, temperatureMax, scope } = config.cache;
+    this.cache = config.cache.isOn
+      ? new ResponseCache({
+          ttlMs: parseDurationMs(ttl),
+          maxBytes: maxMegabytes * 1024 * 1024,
+          temperatureMax,
+          scope,
+          clock,
+        })
+      : null;
     this.router = new RoutingEngine(
       {
         get catalog() {
@@ -152,6 +167,11 @@ export class App implements AsyncDisposable {
   #onFinished(record: UsageRecord, decision: Decision | null): void {
     const { telemetry, ranker } = this.bench;
     if (decision !== null) this.exploration.settle(decision, record);
+    if (record.source === 'cache') {
+      telemetry.cacheAnswered(record);
+      this.events.emit('request', { record, decision });
+      return;
+    }
     if (record.source !== 'embedding') ranker.observe(record);
     if (record.shadowOf !== null) {
       telemetry.shadowFinished(record);

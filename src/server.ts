@@ -64,6 +64,7 @@ export async function startServer(loaded: LoadedConfig): Promise<RunningServer> 
 async function buildServer(app: App): Promise<FastifyInstance> {
   const { config, secrets, logger, telemetry } = app.bench;
   const bodyMaxBytes = Math.round(config.limits.bodyMaxMegabytes * 1024 * 1024);
+  const { keepAliveMs } = config.limits;
   let requestCount = 0;
   const server = Fastify({
     logger: false,
@@ -98,9 +99,11 @@ async function buildServer(app: App): Promise<FastifyInstance> {
     router: app.router,
     log: app.tracker,
     shadows: app.shadows,
+    cache: app.cache ?? undefined,
     logger,
     clock: fractionalClock(),
     bodyMaxBytes,
+    keepAlive: keepAliveMs === 0 ? undefined : { everyMs: keepAliveMs },
   });
   await server.register(apiPlugin, { deps: apiDepsOf(app) });
   mountHealth(server, app);
@@ -170,6 +173,14 @@ function mountHealth(server: FastifyInstance, app: App): void {
   for (const path of ['/readyz', '/health/readiness']) server.get(path, { schema: { hide: true } }, ready);
 }
 
+function cacheFor({ cache, bench }: App): ApiDeps['cache'] {
+  return {
+    state: () =>
+      cache === null ? null : { ...cache.counters, maxBytes: bench.config.cache.maxMegabytes * 1024 * 1024 },
+    empty: () => cache?.empty() ?? 0,
+  };
+}
+
 function apiDepsOf(app: App): ApiDeps {
   const { bench } = app;
   return {
@@ -187,6 +198,7 @@ function apiDepsOf(app: App): ApiDeps {
     prices: bench.prices,
     clock: bench.clock,
     catalog: () => app.providers.catalog,
+    cache: cacheFor(app),
     providerHealth: () => app.providers.health(),
     startAnalysis: (timeframe) => app.startAnalysis(timeframe),
     startJudging: (task) => app.startJudging(task),

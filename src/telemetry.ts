@@ -18,6 +18,14 @@ export interface LogHealth {
   readonly journalWaitingBytes: number;
 }
 
+/** What the providers tell at the moment of a scrape. */
+interface ProviderFacts {
+  readonly id: string;
+  readonly openCircuits: readonly { readonly modelId: string; readonly state: string }[];
+  /** null: not bounded. */
+  readonly calls: { readonly runningCount: number; readonly waitingCount: number } | null;
+}
+
 /**
  * Log and metrics of the program: one function per business event. Labels come from closed sets (models,
  * providers, use cases, codes), never from users.
@@ -37,6 +45,8 @@ export class Telemetry {
   readonly #shadows: Counter;
   readonly #shadowCost: Counter;
   readonly #shadowsDropped: Counter;
+  readonly #cacheHits: Counter;
+  readonly #cacheAvoided: Counter;
 
   constructor(logLevel: string) {
     // Standard error: standard output belongs to answers (--json).
@@ -87,6 +97,12 @@ export class Telemetry {
     this.#shadows = counter('shadow_requests_total', 'Finished shadow calls', [...model, 'status']);
     this.#shadowCost = counter('shadow_cost_usd_total', 'Cost of priced shadow calls in dollars', model);
     this.#shadowsDropped = counter('shadow_dropped_total', 'Shadow calls that were not made', ['reason']);
+    this.#cacheHits = counter('cache_hits_total', 'Requests answered from the cache', model);
+    this.#cacheAvoided = counter(
+      'cache_avoided_usd_total',
+      'What answers from the cache would have cost anew, where known, in dollars',
+      model,
+    );
   }
 
   /** Gauges that are read from the tracker when somebody scrapes. */
@@ -115,6 +131,39 @@ export class Telemetry {
     gauge('log_shipped_total', 'Log rows that the store took', (now) => now.shippedCount);
   }
 
+  /** Gauges that are read from the providers when somebody scrapes. */
+  watchProviders(health: () => readonly ProviderFacts[]): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: `${PREFIX}circuit_open`,
+      help: '1 for models that are left alone since they failed again and again',
+      labelNames: ['model', 'provider'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { id, openCircuits } of health()) {
+          for (const { modelId, state } of openCircuits) {
+            if (state !== 'resting') this.set({ model: modelId, provider: id }, 1);
+          }
+        }
+      },
+    });
+    new Gauge({
+      name: `${PREFIX}provider_calls`,
+      help: 'Calls of providers whose number is bounded',
+      labelNames: ['provider', 'state'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { id, calls } of health()) {
+          if (calls === null) continue;
+          this.set({ provider: id, state: 'running' }, calls.runningCount);
+          this.set({ provider: id, state: 'waiting' }, calls.waitingCount);
+        }
+      },
+    });
+  }
+
   /** A shadow call was drawn and not made. */
   shadowDropped(reason: string): void {
     this.#shadowsDropped.inc({ reason });
@@ -125,6 +174,13 @@ export class Telemetry {
     const labels = { model: modelId, provider: providerOf(modelId) };
     this.#shadows.inc({ ...labels, status: failure === null ? 'success' : 'failure' });
     if (costUsd !== null) this.#shadowCost.inc(labels, costUsd);
+  }
+
+  /** A request was answered from the cache. No model was asked, so it is in no count of requests. */
+  cacheAnswered({ modelId, avoidedUsd }: UsageRecord): void {
+    const labels = { model: modelId, provider: providerOf(modelId) };
+    this.#cacheHits.inc(labels);
+    if (avoidedUsd != null) this.#cacheAvoided.inc(labels, avoidedUsd);
   }
 
   /** A request ended and its row is in the journal. */

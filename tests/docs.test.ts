@@ -9,11 +9,11 @@ import { buildProgram, leafCommands } from '../src/cli/program.ts';
 import { ENVIRONMENT, OTHER_ENVIRONMENT } from '../src/config/environment.ts';
 import { configSchema } from '../src/config/schema.ts';
 import { ERROR_KINDS } from '../src/core/errors.ts';
+import { JOURNAL_TABLES } from '../src/core/journal-lines.ts';
 import { PRICE_LIST_VERSION } from '../src/core/price-book.ts';
 import { BACKEND_DIFFERENCES } from '../src/store/backends.ts';
 import { Telemetry } from '../src/telemetry.ts';
 import { IMPORT_FIELD_NAMES } from '../src/tracker/import-rows.ts';
-import { JOURNAL_TABLES } from '../src/core/journal-lines.ts';
 
 /*
  * The documentation against the program: what it names must exist, and what exists must be named.
@@ -181,7 +181,7 @@ describe('docs/api.md', () => {
         [...read(file).matchAll(/'(x-tallyrank-[a-z-]+)'/g)].map(([, name]) => name),
       ),
     );
-    const asked = read('src/gateway/request-context.ts');
+    const asked = read('src/gateway/request-context.ts') + read('src/gateway/request-constraints.ts');
     const documented = new Set(
       [...text.matchAll(/x-tallyrank-[a-z-]+/g)]
         .map(([name]) => name)
@@ -191,7 +191,7 @@ describe('docs/api.md', () => {
   });
 
   it('has every header and field that says who asks', () => {
-    const source = read('src/gateway/request-context.ts');
+    const source = read('src/gateway/request-context.ts') + read('src/gateway/request-constraints.ts');
     const headers = [...source.matchAll(/'((?:x|helicone)-[a-z-]+)'/g)].map(([, name]) => name ?? '');
     const fields = [...source.matchAll(/metadata\['(\w+)'\]/g)].map(([, name]) => `metadata.${name}`);
     expect([...headers, ...fields].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
@@ -203,6 +203,7 @@ describe('docs/metrics.md', () => {
     const telemetry = new Telemetry('silent');
     const none = { openCount: 0, droppedCount: 0, rejectedCount: 0, shippedCount: 0, journalWaitingBytes: 0 };
     telemetry.watchLog(() => none);
+    telemetry.watchProviders(() => []);
     const metrics = (await telemetry.registry.getMetricsAsJSON())
       .map(({ name, type }) => [name, String(type)])
       .filter(([name]) => !/^tallyrank_(process|nodejs)_/.test(name ?? ''));

@@ -47,7 +47,9 @@ describe.each([['openai'], ['ollama']] as const)('embeddings by %s', (kind) => {
     const provider = await fake(kind, 'embed-1');
     const gateway = await gatewayTo({ p: provider });
     const headers = { 'x-session-id': 's1', 'x-user-id': 'ann' };
-    await gateway.client.embeddings.create({ model: 'embed-1', input: INPUT }, { headers });
+    const call = { model: 'embed-1', input: INPUT, metadata: { tags: ['index'] } };
+    await gateway.client.embeddings.create(call, { headers });
+    expect(provider.calls[0]?.body).not.toHaveProperty('metadata');
     expect(gateway.routed).toEqual([]);
     expect(gateway.log.records).toMatchObject([
       {
@@ -57,6 +59,7 @@ describe.each([['openai'], ['ollama']] as const)('embeddings by %s', (kind) => {
           prompt: { prompt: '', context: '' },
           sessionId: null,
           userId: 'ann',
+          tags: ['index'],
         },
         outcome: {
           modelId: 'p:embed-1',

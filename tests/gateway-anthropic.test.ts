@@ -258,6 +258,39 @@ describe('Anthropic messages to Anthropic', () => {
   });
 });
 
+describe('threads, whose conversation lies at Anthropic', () => {
+  const thread = { type: 'continue', previous_message_id: 'msg_1' };
+  const body = { max_tokens: 9, messages: [{ role: 'user', content: 'And then?' }], thread };
+  const beta = { 'anthropic-beta': 'message-threads-2026-08-12' };
+
+  it('go on at the model that was named, also with nothing new, and what Anthropic says of them comes back', async () => {
+    const provider = await fake('anthropic', 'claude-x');
+    const gateway = await gatewayTo({ anthropic: provider });
+    const asked = { ...body, model: 'claude-x', messages: [] };
+    expect((await post(gateway, '/v1/messages', asked, beta)).status).toBe(200);
+    expect(provider.calls[0]).toMatchObject({ body: asked, headers: beta });
+    const details = { error_code: 'thread_not_found' };
+    const said = { type: 'error', error: { type: 'not_found_error', message: 'No thread.', details } };
+    provider.next({ errorStatus: 404, recorded: JSON.stringify(said) });
+    const lost = await post(gateway, '/v1/messages', asked, beta);
+    expect(lost.status).toBe(404);
+    expect(await lost.json()).toMatchObject({ error: { details } });
+  });
+
+  it('are refused, in words that its SDK understands, where a turn may go elsewhere', async () => {
+    const anthropic = await fake('anthropic', 'claude-x');
+    const openai = await fake('openai', 'gpt');
+    const gateway = await gatewayTo({ anthropic, openai });
+    for (const model of ['auto', 'gpt']) {
+      const refused = await post(gateway, '/v1/messages', { ...body, model }, beta);
+      expect(refused.status).toBe(400);
+      const details = { error_code: 'thread_unsupported_request', unsupported: ['thread'] };
+      expect(await refused.json()).toMatchObject({ error: { type: 'invalid_request_error', details } });
+    }
+    expect(anthropic.calls.length + openai.calls.length).toBe(0);
+  });
+});
+
 describe('what else Anthropic’s clients ask', () => {
   it('counts tokens at Anthropic, and estimates them for others', async () => {
     const anthropic = await fake('anthropic', 'claude-x');

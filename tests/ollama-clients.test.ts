@@ -1,6 +1,7 @@
 import { Ollama } from 'ollama';
-import { describe, expect, it } from 'vitest';
-import type { FakeKind, FakeProvider } from './kit/fake-provider.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { FakeKind } from './kit/fake-provider.ts';
+import { FakeProvider } from './kit/fake-provider.ts';
 import { fake, gatewayTo } from './kit/gateway-calls.ts';
 import type { TestGateway } from './kit/start-gateway.ts';
 
@@ -57,7 +58,9 @@ function lastBody(provider: FakeProvider): Readonly<Record<string, unknown>> {
 
 describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('the ollama package on %s', (kind) => {
   async function open(): Promise<{ provider: FakeProvider; gateway: TestGateway; client: Ollama }> {
-    const provider = await fake(kind, 'm1');
+    const models = [{ name: 'm1', capabilities: ['completion', 'tools', 'vision'] }];
+    const provider = await FakeProvider.open({ kind, models });
+    onTestFinished(() => provider[Symbol.asyncDispose]());
     const gateway = await gatewayTo({ p: provider });
     return { provider, gateway, client: clientOf(gateway) };
   }
@@ -239,7 +242,9 @@ describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('the ollama p
     const { client } = await open();
     const shown = await client.show({ model: 'm1' });
     expect(shown.capabilities).toContain('completion');
-    expect((await client.show({ model: 'auto' })).capabilities).toEqual(['completion', 'tools']);
+    // Only an Ollama tells that its model sees.
+    const vision = kind === 'ollama' ? ['vision'] : [];
+    expect((await client.show({ model: 'auto' })).capabilities).toEqual(['completion', 'tools', ...vision]);
     await expect(client.show({ model: 'nobody' })).rejects.toMatchObject({ status_code: 404 });
   });
 });

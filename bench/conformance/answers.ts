@@ -14,7 +14,7 @@ import { OPENAI_RESPONSES } from '../../src/gateway/protocols/openai/responses-c
 import { splitsOf } from './chunking.ts';
 import { CLIENTS } from './clients.ts';
 import type { AnswerFacts, CallFacts } from './facts.ts';
-import { dataOf, factsOfRecording } from './facts.ts';
+import { dataOf } from './facts.ts';
 import { collected, decodeStream, decodeWhole, factsOfAnswer } from './neutral.ts';
 import type { Fields, Recording, SpokenProtocol } from './recordings.ts';
 
@@ -35,27 +35,32 @@ export interface Check {
   readonly fault: string | null;
 }
 
-/** All checks of one recorded answer. */
-export async function checkAnswer(
-  recording: Recording,
-  expected: AnswerFacts = factsOfRecording(recording),
-): Promise<Check[]> {
-  const checks: Check[] = [];
-  const attempt = async (what: string, test: () => void | Promise<void>): Promise<void> => {
-    try {
-      await test();
-      checks.push({ what, fault: null });
-    } catch (error) {
-      checks.push({ what, fault: error instanceof Error ? error.message : String(error) });
-    }
-  };
-  await attempt('read', () => sameFacts(factsOfAnswer(answerOf(recording)), expected));
-  if (recording.isStream) await attempt('chunked', () => sameInAnyPieces(recording));
-  await attempt('passed on', () => (recording.isStream ? streamPasses(recording) : wholePasses(recording)));
+/** Characters of a fault that are shown; a comparison of long texts would fill the screen. */
+const FAULT_LENGTH_MAX = 400;
+
+/** One test, whatever it throws. */
+export async function attempt(what: string, test: () => void | Promise<void>): Promise<Check> {
+  try {
+    await test();
+    return { what, fault: null };
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    return { what, fault: said.replace(/\s+/g, ' ').slice(0, FAULT_LENGTH_MAX) };
+  }
+}
+
+/** All checks of one recorded answer; `expected` is what it says. */
+export async function checkAnswer(recording: Recording, expected: AnswerFacts): Promise<Check[]> {
+  const { protocol, isStream } = recording;
+  const checks = [
+    await attempt('read', () => sameFacts(factsOfAnswer(answerOf(recording)), expected)),
+    await attempt('passed on', () => (isStream ? streamPasses(recording) : wholePasses(recording))),
+  ];
+  if (isStream) checks.push(await attempt('chunked', () => sameInAnyPieces(recording)));
   // Answers in the form of Responses come only to clients of it, as they are.
-  if (recording.protocol === 'openai-responses') return checks;
-  for (const protocol of Object.values(PROTOCOLS)) {
-    await attempt(protocol.name, () => isWritten(recording, protocol, expected));
+  if (protocol === 'openai-responses') return checks;
+  for (const out of Object.values(PROTOCOLS)) {
+    checks.push(await attempt(out.name, () => isWritten(recording, out, expected)));
   }
   return checks;
 }
@@ -76,7 +81,8 @@ function sameInAnyPieces({ protocol, provider, bytes }: Recording): void {
 }
 
 function wholePasses({ protocol, provider, bytes }: Recording): void {
-  if (decodeWhole(protocol, provider, bytes, true).wire?.equals(bytes) !== true) throw new Error('other bytes');
+  if (decodeWhole(protocol, provider, bytes, true).wire?.equals(bytes) !== true)
+    throw new Error('other bytes');
 }
 
 /** The frames that the client gets hold the provider's events, all of them, unchanged but for the usage. */
@@ -85,7 +91,7 @@ function streamPasses(recording: Recording): void {
   const { before, after } = framesOf(PROTOCOLS[protocol], decodeStream(protocol, provider, [bytes], true));
   const given = eventsIn(protocol, bytes.toString());
   const passed = eventsIn(protocol, before + after);
-  if (protocol !== 'openai-chat') {
+  if (protocol !== 'openai-chat' && protocol !== 'openai-completions') {
     deepStrictEqual(passed, given);
     return;
   }
@@ -94,9 +100,16 @@ function streamPasses(recording: Recording): void {
     events
       .map(({ usage: _usage, ...rest }) => rest)
       .filter(({ choices }) => !Array.isArray(choices) || choices.length > 0);
-  deepStrictEqual(withoutUsage(passed), withoutUsage(given));
+  const [is, should] = [withoutUsage(passed), withoutUsage(given)];
+  // A reason is put behind a stream that has none.
+  if (!/"finish_reason":\s*"[^"]/.test(bytes.toString())) is.pop();
+  deepStrictEqual(is, should);
   const told = given.findLast(({ usage }) => usage)?.['usage'];
-  if (told) deepStrictEqual({ ...(passed.at(-1)?.['usage'] as Fields), ...(told as Fields) }, passed.at(-1)?.['usage']);
+  if (told)
+    deepStrictEqual(
+      { ...(passed.at(-1)?.['usage'] as Fields), ...(told as Fields) },
+      passed.at(-1)?.['usage'],
+    );
 }
 
 function eventsIn(protocol: SpokenProtocol, text: string): Fields[] {
@@ -104,7 +117,17 @@ function eventsIn(protocol: SpokenProtocol, text: string): Fields[] {
   return lines.map((line) => JSON.parse(line) as Fields);
 }
 
-async function isWritten(recording: Recording, protocol: InboundProtocol, expected: AnswerFacts): Promise<void> {
+/** Anthropic's SDK makes an empty object of arguments that break off. */
+function withoutBrokenInput(wanted: AnswerFacts, { calls }: AnswerFacts): AnswerFacts {
+  const isWhole = (at: number): boolean => typeof calls[at]?.input === 'object';
+  return { ...wanted, calls: wanted.calls.map((call, at) => (isWhole(at) ? call : { ...call, input: {} })) };
+}
+
+async function isWritten(
+  recording: Recording,
+  protocol: InboundProtocol,
+  expected: AnswerFacts,
+): Promise<void> {
   const wanted = expectedIn(protocol.name, expected);
   const read = CLIENTS[protocol.name];
   const answer = answerOf(recording);
@@ -113,11 +136,21 @@ async function isWritten(recording: Recording, protocol: InboundProtocol, expect
   sameFacts(await read(new Response(whole, json), false), wanted, 'whole: ');
   if (!recording.isStream) return;
   const parts = decodeStream(recording.protocol, recording.provider, [recording.bytes], false);
-  const { before, after } = framesOf(protocol, parts);
+  const { before, after, usageWire } = framesOf(protocol, parts);
   const isEarly = END_MARKS[protocol.name].exec(before)?.[0];
   if (isEarly !== undefined) throw new Error(`stream: tells its end before the end: ${isEarly}`);
   const stream = { headers: { 'content-type': protocol.streamType } };
-  sameFacts(await read(new Response(before + after, stream), true), wanted, 'stream: ');
+  const streamed = protocol.name === 'anthropic' ? withoutBrokenInput(wanted, expected) : wanted;
+  // The usage object of a provider of OpenAI's protocol goes on as it is, with counts as it counts.
+  const said = /^openai-(chat|completions)$/.test(protocol.name)
+    ? usageWire?.['completion_tokens']
+    : undefined;
+  const completionTokens = typeof said === 'number' ? said : streamed.completionTokens;
+  sameFacts(
+    await read(new Response(before + after, stream), true),
+    { ...streamed, completionTokens },
+    'stream: ',
+  );
 }
 
 /** What tells a client that the answer is complete. In a text of an answer the quotes would be escaped. */
@@ -131,7 +164,10 @@ const END_MARKS: Readonly<Record<ProtocolName, RegExp>> = {
 };
 
 /** All that a client is sent, before the record is written and after. */
-function framesOf(protocol: InboundProtocol, parts: readonly AnswerPart[]): { before: string; after: string } {
+function framesOf(
+  protocol: InboundProtocol,
+  parts: readonly AnswerPart[],
+): { before: string; after: string; usageWire: Fields | null } {
   const { answer, collector } = collected(parts);
   const encoder = protocol.openStream(clientOf(protocol, true), headOf(protocol, answer));
   const before = parts.map((part) => encoder.part(part)).join('');
@@ -141,10 +177,11 @@ function framesOf(protocol: InboundProtocol, parts: readonly AnswerPart[]): { be
     costUsd: () => null,
     outcome: { latencyMs: 2, firstTokenMs: 1 },
   });
-  return { before, after };
+  return { before, after, usageWire: collector.usageWire };
 }
 
-function clientOf(protocol: InboundProtocol, stream: boolean): ClientRequest {
+/** A plain request of a client. */
+export function clientOf(protocol: InboundProtocol, stream: boolean): ClientRequest {
   const body = {
     model: 'auto',
     messages: [{ role: 'user', content: 'Hello' }],
@@ -188,7 +225,7 @@ function expectedIn(protocol: ProtocolName, facts: AnswerFacts): AnswerFacts {
         ...facts,
         text,
         refusal: '',
-        calls: facts.calls.map((call) => ({ ...asObject(call), id: call.id.replace(/[^\w-]/g, '_') })),
+        calls: facts.calls.map(asObject).map(withToolId),
         end: facts.end === 'content_filter' ? 'refusal' : facts.end,
       };
     case 'ollama':
@@ -202,6 +239,11 @@ function expectedIn(protocol: ProtocolName, facts: AnswerFacts): AnswerFacts {
         cachedTokens: null,
       };
   }
+}
+
+/** Anthropic's ids have no other characters. */
+function withToolId(call: CallFacts): CallFacts {
+  return { ...call, id: call.id.replace(/[^\w-]/g, '_') };
 }
 
 /** These protocols have objects for arguments: what is none stands in one. */

@@ -22,23 +22,33 @@ export const CLIENTS: Readonly<Record<ProtocolName, Client>> = {
 };
 
 function openai(answer: Response): OpenAI {
-  return new OpenAI({ apiKey: 'none', baseURL: 'http://none.invalid/v1', maxRetries: 0, fetch: async () => answer });
+  return new OpenAI({
+    apiKey: 'none',
+    baseURL: 'http://none.invalid/v1',
+    maxRetries: 0,
+    fetch: async () => answer,
+  });
 }
 
 async function readChat(answer: Response, isStream: boolean): Promise<AnswerFacts> {
   const client = openai(answer);
   const body = { model: MODEL, messages: MESSAGES };
+  let reasoning = '';
   const { choices, usage } = isStream
     ? await client.chat.completions
         .stream({ ...body, stream_options: { include_usage: true } })
+        // The SDK does not know the field and keeps its last piece only; programs that show thoughts add them up.
+        .on('chunk', (chunk) => {
+          reasoning += thoughtsOf(chunk.choices[0]?.delta);
+        })
         .finalChatCompletion()
     : await client.chat.completions.create(body);
   const [choice] = choices;
   if (choice === undefined) throw new Error('no choice');
-  const message: typeof choice.message & { reasoning_content?: string } = choice.message;
+  const { message } = choice;
   return {
     text: message.content ?? '',
-    reasoning: message.reasoning_content ?? '',
+    reasoning: isStream ? reasoning : thoughtsOf(message),
     refusal: message.refusal ?? '',
     calls: (message.tool_calls ?? []).map((call) => {
       if (call.type !== 'function') throw new Error(`a call of type ${call.type}`);
@@ -49,6 +59,11 @@ async function readChat(answer: Response, isStream: boolean): Promise<AnswerFact
     completionTokens: usage?.completion_tokens ?? null,
     cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? null,
   };
+}
+
+function thoughtsOf(message: object | undefined): string {
+  const thoughts = (message as { reasoning_content?: unknown } | undefined)?.reasoning_content;
+  return typeof thoughts === 'string' ? thoughts : '';
 }
 
 async function readCompletion(answer: Response, isStream: boolean): Promise<AnswerFacts> {
@@ -97,7 +112,9 @@ async function readResponse(answer: Response, isStream: boolean): Promise<Answer
       .join(''),
     refusal: contents.map((part) => (part.type === 'refusal' ? part.refusal : '')).join(''),
     calls: output.flatMap((item) =>
-      item.type === 'function_call' ? [{ id: item.call_id, name: item.name, input: inputOf(item.arguments) }] : [],
+      item.type === 'function_call'
+        ? [{ id: item.call_id, name: item.name, input: inputOf(item.arguments) }]
+        : [],
     ),
     end: reason === 'max_output_tokens' ? 'length' : (reason ?? 'stop'),
     promptTokens: usage?.input_tokens ?? null,

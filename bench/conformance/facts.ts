@@ -26,6 +26,7 @@ export function factsOfRecording({ protocol, isStream, bytes }: Recording): Answ
   const text = bytes.toString();
   switch (protocol) {
     case 'openai-chat':
+    case 'openai-completions':
       return isStream ? factsOfChunks(dataOf(text).map(parsed)) : factsOfCompletion(parsed(text));
     case 'openai-responses':
       return factsOfResponse(isStream ? lastResponse(dataOf(text).map(parsed)) : parsed(text));
@@ -52,9 +53,11 @@ interface Wire {
   readonly thinking?: string | readonly Wire[];
   readonly reasoning?: string | null;
   readonly reasoning_content?: string | null;
+  readonly reasoning_details?: readonly Wire[];
   readonly refusal?: string | null;
   readonly tool_calls?: readonly Wire[] | null;
   readonly function?: Wire;
+  readonly function_call?: Wire;
   readonly custom?: Wire;
   readonly arguments?: unknown;
   readonly input?: unknown;
@@ -126,14 +129,19 @@ function endOf(word: unknown): AnswerFacts['end'] {
 
 function factsOfCompletion(body: Wire): AnswerFacts {
   const choice = body.choices?.[0];
-  return factsOfChat([choice?.message ?? {}], choice?.finish_reason, body.usage);
+  const { function_call: old, ...rest } = choice?.message ?? { content: choice?.text ?? null };
+  // Before tools there was one function.
+  const message = old?.name ? { ...rest, tool_calls: rest.tool_calls ?? [{ function: old }] } : rest;
+  return factsOfChat([message], choice?.finish_reason || endWithoutWord(message.tool_calls), body.usage);
 }
 
 function factsOfChunks(chunks: readonly Wire[]): AnswerFacts {
-  const choices = chunks.flatMap((chunk) => chunk.choices ?? []).filter((choice) => (choice.index ?? 0) === 0);
+  const choices = chunks
+    .flatMap((chunk) => chunk.choices ?? [])
+    .filter((choice) => (choice.index ?? 0) === 0);
   const usage = chunks.map((chunk) => chunk.usage ?? chunk.x_groq?.usage).findLast(Boolean);
   const end = choices.map((choice) => choice.finish_reason).findLast(Boolean);
-  const deltas = choices.map((choice) => choice.delta ?? {});
+  const deltas = choices.map((choice) => choice.delta ?? { content: choice.text ?? null });
   const calls: { id: string; index: number | undefined; name: string; arguments: string }[] = [];
   for (const piece of deltas.flatMap((delta) => delta.tool_calls ?? [])) {
     const { id = '', index } = piece;
@@ -145,10 +153,23 @@ function factsOfChunks(chunks: readonly Wire[]): AnswerFacts {
   }
   const whole = deltas.map(({ tool_calls: _calls, ...rest }) => rest);
   return factsOfChat(
-    [...whole, { tool_calls: calls.map(({ id, name, arguments: given }) => ({ id, function: { name, arguments: given } })) }],
-    end,
+    [
+      ...whole,
+      {
+        tool_calls: calls.map(({ id, name, arguments: given }) => ({
+          id,
+          function: { name, arguments: given },
+        })),
+      },
+    ],
+    end ?? endWithoutWord(calls),
     usage,
   );
+}
+
+/** What clients are told when the provider said nothing. */
+function endWithoutWord(calls: readonly unknown[] | null | undefined): string {
+  return calls && calls.length > 0 ? 'tool_calls' : 'stop';
 }
 
 function factsOfChat(pieces: readonly Wire[], end: unknown, usage: Usage | null | undefined): AnswerFacts {
@@ -156,19 +177,24 @@ function factsOfChat(pieces: readonly Wire[], end: unknown, usage: Usage | null 
     typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? []),
   );
   const thoughts = pieces.map((piece) => piece.reasoning_content || piece.reasoning || '').join('');
-  const { prompt_tokens: prompt = null, completion_tokens: completion = null, total_tokens: total = 0 } = usage ?? {};
+  const details = pieces.map((piece) => piece.reasoning_details);
+  const {
+    prompt_tokens: prompt = null,
+    completion_tokens: completion = null,
+    total_tokens: total = 0,
+  } = usage ?? {};
   // xAI and Gemini count thoughts beside the completion: only the total has them.
   const isBeside = prompt !== null && completion !== null && total > prompt + completion;
   return {
     text: contents.map((part) => part.text ?? '').join(''),
-    reasoning: thoughts || contents.map((part) => textsIn(part.thinking)).join(''),
+    reasoning: thoughts || [...contents.map(({ thinking }) => thinking), ...details].map(textsIn).join(''),
     refusal: pieces.map((piece) => piece.refusal ?? '').join(''),
     calls: pieces
       .flatMap((piece) => piece.tool_calls ?? [])
       .map((call) => ({
         id: call.id ?? '',
-        name: (call.function ?? call.custom)?.name ?? '',
-        input: call.custom ? call.custom.input : inputOf(call.function?.arguments),
+        name: (call.type === 'custom' ? call.custom : call.function)?.name ?? '',
+        input: call.type === 'custom' ? call.custom?.input : inputOf(call.function?.arguments),
       })),
     end: endOf(end),
     promptTokens: prompt,
@@ -178,7 +204,11 @@ function factsOfChat(pieces: readonly Wire[], end: unknown, usage: Usage | null 
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
+  return typeof value === 'string'
+    ? value
+    : value === undefined || value === null
+      ? ''
+      : JSON.stringify(value);
 }
 
 function textsIn(thinking: Wire['thinking']): string {
@@ -219,7 +249,14 @@ function mergedMessage(events: readonly Wire[]): Wire {
   let usage: Usage = {};
   let end: Wire = {};
   for (const { type, index = 0, message, content_block, delta, usage: counted } of events) {
-    if (type === 'message_start') usage = { ...usage, ...message?.usage };
+    if (type === 'message_start') {
+      usage = { ...usage, ...message?.usage };
+      if (message?.stop_reason) end = message;
+      const { content } = message ?? {};
+      for (const block of typeof content === 'object' && content !== null ? content : []) {
+        blocks.push({ block, text: block.text ?? '', thinking: '', json: '' });
+      }
+    }
     if (type === 'content_block_start') {
       const { text = '', thinking } = content_block ?? {};
       const opened = { block: content_block ?? {}, text, thinking: textsIn(thinking), json: '' };
@@ -253,7 +290,8 @@ function lastResponse(events: readonly Wire[]): Wire {
 }
 
 /** Built-in tools that OpenAI works off by itself. */
-const SERVED_TOOLS = /^(web_search|file_search|code_interpreter|mcp)_call$|^mcp_list_tools$|^compaction$/;
+const SERVED_TOOLS =
+  /^(web_search|file_search|code_interpreter|image_generation|mcp)_call$|^mcp_list_tools$|^compaction$|_output$/;
 
 function factsOfResponse({ output: items = [], usage, incomplete_details }: Wire): AnswerFacts {
   const contents = items
@@ -275,7 +313,7 @@ function factsOfResponse({ output: items = [], usage, incomplete_details }: Wire
         summary.length > 0 || typeof content === 'string' ? summary : (content ?? []),
       )
       .map((part) => part.text)
-      .join(''),
+      .join('\n'),
     refusal: contents.map((part) => part.refusal ?? '').join(''),
     calls: calls.map((item) => ({
       id: item.call_id ?? item.id ?? '',
@@ -291,8 +329,11 @@ function factsOfResponse({ output: items = [], usage, incomplete_details }: Wire
 
 function factsOfLines(lines: readonly Wire[]): AnswerFacts {
   const last = lines.at(-1);
-  const all = lines.map(({ message, response, thinking }): Wire =>
-    message ? message : { content: typeof response === 'string' ? response : '', ...(thinking ? { thinking } : {}) },
+  const all = lines.map(
+    ({ message, response, thinking }): Wire =>
+      message
+        ? message
+        : { content: typeof response === 'string' ? response : '', ...(thinking ? { thinking } : {}) },
   );
   const calls = all.flatMap((message) => message.tool_calls ?? []);
   return {

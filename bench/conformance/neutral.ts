@@ -1,9 +1,15 @@
 import { AnswerCollector } from '../../src/gateway/answer-collector.ts';
 import type { AnswerPart, ChatAnswer } from '../../src/gateway/chat.ts';
-import { AnthropicStreamReader, decodeAnthropicAnswer } from '../../src/gateway/protocols/anthropic/provider-answer.ts';
+import {
+  AnthropicStreamReader,
+  decodeAnthropicAnswer,
+} from '../../src/gateway/protocols/anthropic/provider-answer.ts';
 import { decodeOllamaAnswer, OllamaStreamReader } from '../../src/gateway/protocols/ollama/provider.ts';
 import { decodeOpenAiAnswer, OpenAiStreamReader } from '../../src/gateway/protocols/openai/chat-provider.ts';
-import { decodeResponse, ResponsesStreamReader } from '../../src/gateway/protocols/openai/responses-provider.ts';
+import {
+  decodeResponse,
+  ResponsesStreamReader,
+} from '../../src/gateway/protocols/openai/responses-provider.ts';
 import type { AnswerFacts } from './facts.ts';
 import { inputOf } from './facts.ts';
 import type { SpokenProtocol } from './recordings.ts';
@@ -26,6 +32,7 @@ export function decodeWhole(
 ): ChatAnswer {
   switch (protocol) {
     case 'openai-chat':
+    case 'openai-completions':
       return decodeOpenAiAnswer(provider, bytes, keepsWire);
     case 'openai-responses':
       return decodeResponse(provider, bytes);
@@ -40,6 +47,7 @@ export function decodeWhole(
 function openReader(protocol: SpokenProtocol, provider: string, keepsWire: boolean): StreamReader {
   switch (protocol) {
     case 'openai-chat':
+    case 'openai-completions':
       return new OpenAiStreamReader(provider, keepsWire);
     case 'openai-responses':
       return new ResponsesStreamReader(provider);

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { ProtocolName } from '../../src/gateway/protocols/inbound.ts';
 
 /** Protocols of providers that the gateway speaks. */
-export type SpokenProtocol = 'openai-chat' | 'openai-responses' | 'anthropic' | 'ollama' | 'ollama-generate';
+export type SpokenProtocol = ProtocolName;
 
 /** One recorded answer. */
 export interface Recording {
@@ -50,41 +51,75 @@ export function readRecordings(dir: string): { recordings: Recording[]; skipped:
   const recordings: Recording[] = [];
   const skipped: Skipped[] = [];
   const each = [
-    ...readRows(dir, 'fixtures_provider_streams').map(ofStreams),
+    ...readRows(dir, 'fixtures_provider_streams').flatMap(ofStreams),
     ...readRows(dir, 'fixtures_http_cassettes').map(ofCassette),
   ];
   for (const one of each) {
+    if (one === 'embeddings') continue;
     if ('reason' in one) skipped.push(one);
     else recordings.push(one);
   }
   return { recordings, skipped };
 }
 
-function ofStreams(row: Fields): Recording | Skipped {
+function ofStreams(row: Fields): (Recording | Skipped)[] {
   const path = String(row['path']);
   const provider = String(row['provider']);
   const protocol = protocolOfPath(provider, path);
-  if (protocol === null) return { provider, reason: reasonOfPath(path) };
+  if (protocol === null) return [{ provider, reason: reasonOfPath(path) }];
+  const base = { provider, name: path.slice(path.lastIndexOf('/') + 1), protocol, request: null };
   const { body, kind } = row;
-  const isStream = kind !== 'json';
-  const text =
-    kind === 'stream_chunks' ? framed(protocol, String(body)) : isStream ? String(body) : JSON.stringify(body);
-  const isError = !isStream && (body as Fields)['error'] != null && (body as Fields)['id'] === undefined;
-  const said = ((body as Fields)['error'] ?? {}) as Fields;
-  return {
-    provider,
-    name: path.slice(path.lastIndexOf('/') + 1),
-    protocol,
-    isStream,
-    // The status was not recorded; these two are what OpenAI sends with such bodies.
-    statusCode: !isError ? 200 : said['code'] === 'insufficient_quota' ? 429 : 400,
-    bytes: Buffer.from(text),
-    request: null,
-  };
+  if (kind === 'sse') {
+    return [{ ...base, isStream: true, statusCode: 200, bytes: Buffer.from(String(body)) }];
+  }
+  if (kind === 'stream_chunks') {
+    return answersOf(String(body)).map((lines) =>
+      isShortened(lines)
+        ? { provider, reason: 'shortened by its makers: its pieces do not add up to its own end' }
+        : { ...base, isStream: true, statusCode: 200, bytes: Buffer.from(framed(protocol, lines)) },
+    );
+  }
+  const { error, id } = body as Fields;
+  const isError = error !== undefined && error !== null && id === undefined;
+  const isQuota = isError && (error as Fields)['code'] === 'insufficient_quota';
+  return [
+    {
+      ...base,
+      isStream: false,
+      // The status of an error was not recorded; these two are what OpenAI sends with such bodies.
+      statusCode: isQuota ? 429 : isError ? 400 : 200,
+      bytes: Buffer.from(JSON.stringify(body)),
+    },
+  ];
+}
+
+/** Some files hold the answers of several turns, one after the other. */
+function answersOf(body: string): Fields[][] {
+  const answers: Fields[][] = [[]];
+  let hasEnded = false;
+  for (const line of body.split('\n').filter((each) => each.trim() !== '')) {
+    const event = JSON.parse(line) as Fields;
+    const type = String(event['type']);
+    if (hasEnded && /^(message_start|response\.created)$/.test(type)) answers.push([]);
+    hasEnded = /^(message_stop|response\.(completed|incomplete|failed))$/.test(type);
+    answers.at(-1)?.push(event);
+  }
+  return answers;
+}
+
+/** True when the deltas of a text do not make the text that the stream itself repeats at its end. */
+function isShortened(events: readonly Fields[]): boolean {
+  const of = (type: string, field: string): string =>
+    events
+      .filter((event) => event['type'] === `response.output_text.${type}`)
+      .map((event) => event[field])
+      .join('');
+  return of('delta', 'delta') !== of('done', 'text');
 }
 
 function protocolOfPath(provider: string, path: string): SpokenProtocol | null {
-  if (/\/(completion|embedding|skills)\//.test(path)) return null;
+  if (/\/(embedding|skills)\//.test(path)) return null;
+  if (path.includes('/completion/')) return 'openai-completions';
   if (/\/responses\//.test(path) || provider === 'azure') return 'openai-responses';
   if (provider === 'anthropic') return 'anthropic';
   return /^(google|google-vertex|amazon-bedrock|cohere)$/.test(provider) ? null : 'openai-chat';
@@ -92,27 +127,29 @@ function protocolOfPath(provider: string, path: string): SpokenProtocol | null {
 
 function reasonOfPath(path: string): string {
   if (path.includes('/skills/')) return 'files and skills, no chat';
-  if (path.includes('/completion/')) return 'older completions: providers are asked for chats';
-  if (path.includes('embedding')) return 'embeddings: tested with their own recordings';
+  if (path.includes('embedding')) return 'embeddings, shortened by its makers';
   return NOT_SPOKEN;
 }
 
 const NOT_SPOKEN = "a provider's own protocol that we do not speak (Gemini, Bedrock, Cohere, …)";
 
 /** The lines are what stood behind `data:`; the frames are put around them again. */
-function framed(protocol: SpokenProtocol, body: string): string {
-  const lines = body.split('\n').filter((line) => line.trim() !== '');
-  if (protocol === 'openai-chat') return [...lines, '[DONE]'].map((line) => `data: ${line}\n\n`).join('');
-  return lines
-    .map((line) => `event: ${String((JSON.parse(line) as Fields)['type'])}\ndata: ${line}\n\n`)
-    .join('');
+function framed(protocol: SpokenProtocol, events: readonly Fields[]): string {
+  const hasDone = protocol === 'openai-chat' || protocol === 'openai-completions';
+  const frames = events.map((event) => {
+    const data = `data: ${JSON.stringify(event)}\n\n`;
+    return hasDone ? data : `event: ${String(event['type'])}\n${data}`;
+  });
+  return frames.join('') + (hasDone ? 'data: [DONE]\n\n' : '');
 }
 
-function ofCassette(row: Fields): Recording | Skipped {
+function ofCassette(row: Fields): Recording | Skipped | 'embeddings' {
   const { resp, req } = row;
   const api = String(row['api']);
   const provider = providerOfHost(String(row['host']));
   const protocol = protocolOfApi(api);
+  // They are tested apart.
+  if (api === '/v1/embeddings') return 'embeddings';
   if (protocol === null) return { provider, reason: reasonOfApi(api) };
   const isStream = typeof resp === 'string' && row['status'] === 200;
   const path = String(row['path']);
@@ -130,6 +167,7 @@ function ofCassette(row: Fields): Recording | Skipped {
 function protocolOfApi(api: string): SpokenProtocol | null {
   if (api.startsWith('/bin/')) return null;
   if (api.endsWith('/chat/completions')) return 'openai-chat';
+  if (api.endsWith('/completions')) return 'openai-completions';
   if (api.endsWith('/responses')) return 'openai-responses';
   if (api === '/v1/messages') return 'anthropic';
   if (api === '/api/chat') return 'ollama';
@@ -137,16 +175,14 @@ function protocolOfApi(api: string): SpokenProtocol | null {
 }
 
 function reasonOfApi(api: string): string {
-  if (api.endsWith('/completions') && !api.startsWith('/bin/')) {
-    return 'older completions: providers are asked for chats';
-  }
-  if (/embed/.test(api)) return 'embeddings: tested with their own recordings';
+  if (/embed/.test(api)) return NOT_SPOKEN;
   if (/count_tokens|\/v1\/models$/.test(api)) return 'token counts and model lists, no chat';
   if (/predictions|stable-diffusion/.test(api)) return 'images and jobs, no chat';
   return api.startsWith('/bin/') ? 'a test server, no provider' : NOT_SPOKEN;
 }
 
-function providerOfHost(host: string): string {
+/** The provider as the tables name it. */
+export function providerOfHost(host: string): string {
   if (host === 'localhost' || host === '127.0.0.1') return 'local';
   const known = /azure|mantle|snowflake|googleapis|amazonaws|huggingface|heroku|crusoe/.exec(host)?.[0];
   return known ?? host.split('.').slice(-2, -1).join('');

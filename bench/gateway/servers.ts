@@ -121,7 +121,13 @@ export async function startProduct(
   const args = [...nodeArgs, bin, 'start', '--data-dir', join(dir, 'data')];
   const child = startProcess(process.execPath, args, { env: { ...process.env, TALLYRANK_CONFIG: config } });
   const url = `http://${LOOPBACK}:${port}`;
-  await untilAnswers(`${url}/healthz`);
+  try {
+    await untilAnswers(`${url}/healthz`);
+  } catch (error) {
+    await child.stop();
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  }
   const storePid = (): number => {
     const state = readFileSync(join(dir, 'data/store/store.json'), 'utf8');
     return (JSON.parse(state) as { pid: number }).pid;

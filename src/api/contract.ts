@@ -166,6 +166,9 @@ export const usageStatsAnswer = z.object({
       promptTokenSum: z.number().nullable(),
     })
     .describe('Requests for vectors: no questions, so in no other figure'),
+  cached: z
+    .object({ requestCount: z.number(), pricedCount: z.number(), avoidedUsd: z.number().nullable() })
+    .describe('Answered from the cache: at no cost and by no model, so in no other figure'),
   byModel: z.array(z.object({ modelId: z.string(), ...usageFigures })),
   byUseCase: z.array(z.object({ useCase: z.string(), ...usageFigures })),
   bucketMs: z.number(),

@@ -26,6 +26,27 @@ export interface ProviderState {
   readonly checkedAtMs: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly modelCount: number;
+  /** Its models that are left alone for now, and until when (milliseconds since 1970). */
+  readonly openCircuits: readonly {
+    readonly modelId: string;
+    readonly state: string;
+    readonly probeAtMs: number;
+  }[];
+}
+
+/** What the response cache came to since the start; who runs the gateway hands it in. */
+export interface CacheState {
+  readonly hitCount: number;
+  readonly coalescedCount: number;
+  readonly missCount: number;
+  readonly refreshCount: number;
+  readonly offCount: number;
+  readonly storedCount: number;
+  readonly evictedCount: number;
+  readonly entryCount: number;
+  readonly byteCount: number;
+  readonly waitingCount: number;
+  readonly maxBytes: number;
 }
 
 /** What the endpoints look in on. */
@@ -44,6 +65,12 @@ export interface ApiDeps {
   readonly prices: PriceBook;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  readonly cache: {
+    /** null: switched off. */
+    state(): CacheState | null;
+    /** @returns how many answers were forgotten */
+    empty(): number;
+  };
   catalog(): ModelCatalog;
   providerHealth(): readonly ProviderState[];
   startAnalysis(timeframe: string | undefined): Job;

@@ -11,9 +11,13 @@ export function mountModels(api: ApiServer, deps: ApiDeps): void {
     '/api/models',
     { schema: { tags, summary: 'Providers and models', response: { 200: modelsAnswer } } },
     async () => ({
-      providers: deps.providerHealth().map(({ checkedAtMs, ...provider }) => ({
+      providers: deps.providerHealth().map(({ checkedAtMs, openCircuits, ...provider }) => ({
         ...provider,
         checkedAt: checkedAtMs === null ? null : new Date(checkedAtMs).toISOString(),
+        openCircuits: openCircuits.map(({ probeAtMs, ...circuit }) => ({
+          ...circuit,
+          probeAt: new Date(probeAtMs).toISOString(),
+        })),
       })),
       models: deps.catalog().models.map((model) => ({
         ...model,

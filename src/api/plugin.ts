@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { mountAbTests } from './ab-tests.ts';
+import { mountCache } from './cache.ts';
 import type { ApiDeps } from './deps.ts';
 import { mountEvaluate } from './evaluate.ts';
 import { mountExploration } from './exploration.ts';
@@ -45,6 +46,7 @@ export async function apiPlugin(
   mountExploration(api, deps);
   mountAbTests(api, deps);
   mountModels(api, deps);
+  mountCache(api, deps);
   mountLive(api, deps);
   mountPage(api);
 }

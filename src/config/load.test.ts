@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TallyrankError } from '../core/errors.ts';
 import { loadConfig } from './load.ts';
+import { priceBookOf } from './prices.ts';
 
 let cwd = '';
 beforeEach(() => {
@@ -62,6 +63,46 @@ describe('loadConfig', () => {
       ['anthropic', 'ant-test'],
     ]);
     expect(JSON.stringify(config)).not.toMatch(/sk-test|ant-test|a-long-admin-key/);
+  });
+
+  it('knows well-known providers by their keys alone', () => {
+    const { config, secrets } = loadConfig({
+      cwd,
+      env: {
+        OPENROUTER_API_KEY: 'or',
+        GROQ_API_KEY: 'gq',
+        MISTRAL_API_KEY: 'mi',
+        DEEPSEEK_API_KEY: 'ds',
+        GEMINI_API_KEY: 'ge',
+        AZURE_OPENAI_API_KEY: 'az',
+        AZURE_OPENAI_ENDPOINT: 'https://mine.openai.azure.com/openai/v1/',
+      },
+    });
+    expect(config.providers.map(({ id, kind, baseUrl }) => [id, kind, baseUrl]).slice(1)).toEqual([
+      ['azure', 'azure', 'https://mine.openai.azure.com'],
+      ['openrouter', 'openai', 'https://openrouter.ai/api/v1'],
+      ['groq', 'openai', 'https://api.groq.com/openai/v1'],
+      ['mistral', 'openai', 'https://api.mistral.ai/v1'],
+      ['deepseek', 'openai', 'https://api.deepseek.com/v1'],
+      ['gemini', 'openai', 'https://generativelanguage.googleapis.com/v1beta/openai'],
+    ]);
+    expect([...secrets.providerKeys.values()].sort()).toEqual(['az', 'ds', 'ge', 'gq', 'mi', 'or']);
+    expect(config.providers[0]).toMatchObject({ retries: 2, queueMax: 100 });
+    // A key without its resource says nothing, and neither does a wrong URL pass.
+    expect(loadConfig({ cwd, env: { AZURE_OPENAI_API_KEY: 'az' } }).config.providers).toHaveLength(1);
+    const wrong = { AZURE_OPENAI_API_KEY: 'az', AZURE_OPENAI_ENDPOINT: 'mine' };
+    expect(faultsOf(wrong)).toContain('AZURE_OPENAI_ENDPOINT: "mine" is not an http(s) URL');
+  });
+
+  it('takes models by name or with facts, and prices a deployment by its model', () => {
+    const file = (entry: string): string =>
+      `providers: [{ id: az, kind: azure, baseUrl: "https://a.openai.azure.com", models: [gpt-4o, ${entry}] }]`;
+    fs.writeFileSync(path.join(cwd, 'tallyrank.config.yaml'), file('{ name: small, model: gpt-4o-mini }'));
+    const prices = priceBookOf(loadConfig({ env: {}, cwd }).config);
+    expect(prices.typicalCostUsd('az:small')).toBeCloseTo((500 * 0.15 + 300 * 0.6) / 1e6, 9);
+    expect(prices.isPriced('az:gpt-4o')).toBe(true);
+    expect(prices.isPriced('az:whatever')).toBe(false);
+    expect(faultsOf({}, file('{ model: gpt-4o-mini }'))).toContain('providers.0.models.1');
   });
 
   it.each([

@@ -139,6 +139,28 @@ export const configSchema = z.strictObject({
         .describe('Keep prompts and answers; false keeps hashes and numbers, and discovers nothing'),
     })
     .prefault({}),
+  cache: z
+    .strictObject({
+      isOn: z.boolean().default(false).describe('Answer equal requests from memory'),
+      ttl: timeframe.default('1 hour').describe('Age at which an answer is not given again'),
+      maxMegabytes: z
+        .number()
+        .int()
+        .min(1)
+        .default(64)
+        .describe('Megabytes of answers; those that were asked for longest ago go first'),
+      temperatureMax: z
+        .number()
+        .min(0)
+        .max(2)
+        .default(0)
+        .describe('Highest temperature whose answers are given again; a request that names none counts as 1'),
+      scope: z
+        .enum(['user', 'key', 'all'])
+        .default('key')
+        .describe('Who gets an answer again: the user who had it, all with the same key, or everybody'),
+    })
+    .prefault({}),
   journal: z
     .strictObject({
       fsync: z
@@ -175,6 +197,12 @@ export const configSchema = z.strictObject({
         .default(60_000)
         .describe('Milliseconds between two pieces of an answer'),
       totalTimeoutMs: z.number().int().min(1).default(600_000).describe('Milliseconds for a whole answer'),
+      keepAliveMs: z
+        .number()
+        .int()
+        .min(0)
+        .default(10_000)
+        .describe('Milliseconds of silence after which a waiting stream gets a sign of life; 0: never'),
     })
     .prefault({}),
 });

@@ -30,6 +30,21 @@ describe('PriceBook', () => {
     expect(price?.version).toBe(PRICE_LIST_VERSION);
   });
 
+  it('prices a deployment by its model: the one that settings name, else its own name, else the one reported', () => {
+    const book = new PriceBook({
+      listProviders: { az: 'azure' },
+      listNames: { 'az:small': 'gpt-4o-mini' },
+    });
+    const tokens = usage(1_000_000, 0);
+    expect(book.price('az:small', tokens, AT, 'gpt-4o')?.costUsd).toBeCloseTo(0.15, 10);
+    expect(book.price('az:gpt-4o', tokens, AT, 'gpt-4o-mini')?.costUsd).toBeCloseTo(2.5, 10);
+    expect(book.price('az:router', tokens, AT, 'gpt-4o-mini')?.costUsd).toBeCloseTo(0.15, 10);
+    expect(book.price('az:router', tokens, AT)).toBeNull();
+    expect(book.price('az:router', tokens, AT, 'nobody-knows')).toBeNull();
+    // Before it is asked nobody knows which model will answer.
+    expect(book.isPriced('az:router')).toBe(false);
+  });
+
   it('counts cached tokens once, at their own price', () => {
     const book = new PriceBook();
     // gpt-4o: cached input costs half. 1 M prompt tokens of which 600,000 were cached.

@@ -66,12 +66,17 @@ export class PriceBook {
    * What the exchange cost, or null when the price or the token counts are unknown.
    *
    * @param at  moment of the request: lists carry dated prices
+   * @param modelReported  what the provider says answered, for names that tell nothing, e.g. of a deployment
    */
-  price(modelId: string, usage: TokenUsage, at: Date): Price | null {
+  price(modelId: string, usage: TokenUsage, at: Date, modelReported: string | null = null): Price | null {
     const override = this.#overrides[modelId] ?? this.#overrides[`${providerOf(modelId)}:*`];
     if (override) return priceByOverride(override, usage);
     if (this.#freeProviders.has(providerOf(modelId))) return FREE;
-    return this.#priceByList(modelId, usage, at);
+    const provider = providerOf(modelId);
+    const name = this.#listNames[modelId] ?? modelId.slice(provider.length + 1);
+    const own = this.#priceByList(provider, name, usage, at);
+    if (own !== null || modelReported === null || modelReported === name) return own;
+    return this.#priceByList(provider, modelReported, usage, at);
   }
 
   /** True when a request with known token counts would get a price. */
@@ -88,9 +93,7 @@ export class PriceBook {
     return cost;
   }
 
-  #priceByList(modelId: string, usage: TokenUsage, at: Date): Price | null {
-    const provider = providerOf(modelId);
-    const name = this.#listNames[modelId] ?? modelId.slice(provider.length + 1);
+  #priceByList(provider: string, name: string, usage: TokenUsage, at: Date): Price | null {
     const { promptTokens, completionTokens } = usage;
     if (promptTokens === null || completionTokens === null) return null;
     const found = calcPrice(

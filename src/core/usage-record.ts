@@ -26,9 +26,10 @@ export const NO_TOKEN_USAGE: TokenUsage = {
 
 /**
  * `shadow`: nobody asked for it and nobody saw its answer; it tells of the model, and of no person. `embedding`: vectors
- * were asked for, which is no question and has no answer that could serve a person well or badly.
+ * were asked for, which is no question and has no answer that could serve a person well or badly. `cache`: somebody asked
+ * and got the answer to an equal request of before; it tells of the person, and of no model.
  */
-export type RecordSource = 'gateway' | 'library' | 'import' | 'shadow' | 'embedding';
+export type RecordSource = 'gateway' | 'library' | 'import' | 'shadow' | 'embedding' | 'cache';
 
 /** Why an answer ended, in the words of the OpenAI protocol; null when the provider did not say. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'refusal';
@@ -136,6 +137,8 @@ export interface UsageRecord extends RequestContext, RequestOutcome {
   /** null: no price is known. 0: declared free. */
   readonly costUsd: number | null;
   readonly priceVersion: string | null;
+  /** Dollars that an answer from the cache would have cost anew; null or left out: not known, or no such answer. */
+  readonly avoidedUsd?: number | null | undefined;
   /** The use case that the hot path gave it. */
   readonly useCase: string;
   readonly useCaseConfidence: number | null;
@@ -197,6 +200,7 @@ export function encodeUsageRecord(record: UsageRecord): string {
     overhead_ms: record.overheadMs ?? undefined,
     cost_usd: record.costUsd ?? undefined,
     price_version: record.priceVersion ?? undefined,
+    avoided_usd: record.avoidedUsd ?? undefined,
     user_id: record.userId ?? undefined,
     session_id: record.sessionId ?? undefined,
     room_id: record.roomId ?? undefined,

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { classifiedText } from '../core/prompt-text.ts';
 import { starterSnapshot } from '../core/starter-snapshot.ts';
 import type { Timeframe } from '../core/timeframe.ts';
@@ -74,6 +75,8 @@ export interface Analysis {
 /** Prompts that keywords are counted on when there is no run; a sample of more says the same. */
 const KEYWORD_SAMPLE_MAX = 5_000;
 const STARTER_EXAMPLES_MAX = 5;
+/** Prompts that are classified without a pause: a gateway's requests wait for the answer of a page that long, some 1 ms. */
+const CLASSIFIED_AT_ONCE = 50;
 
 /** What the current use cases saw in a window: who was asked what, what is inefficient, and whether it changed. */
 export async function readAnalysis(
@@ -128,7 +131,8 @@ async function starterUseCases(db: Database, window: Timeframe): Promise<UseCase
   ]);
   const { classifier } = starterSnapshot();
   const members = new Map<string, DistinctPrompt[]>();
-  for (const prompt of prompts) {
+  for (const [at, prompt] of prompts.entries()) {
+    if (at % CLASSIFIED_AT_ONCE === 0) await nextTurn();
     const { useCase } = classifier.classify(classifiedText(prompt));
     const known = members.get(useCase);
     if (known) known.push(prompt);

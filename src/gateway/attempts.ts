@@ -36,7 +36,7 @@ export class Attempts {
   count = 0;
   /** Milliseconds spent on providers: calls, turns waited for, pauses before retries. */
   upstreamMs = 0;
-  /** Models that failed before another one answered. A model that answered when it was asked again is not among them. */
+  /** Calls that failed before the last one, each with its model: the same one again where it was retried. */
   readonly failed: FailedAttempt[] = [];
   readonly #deps: GatewayDeps;
   readonly #request: AttemptedRequest;
@@ -115,6 +115,8 @@ export class Attempts {
         // The caller hears of the longer wait in `retry-after`.
         if (this.#pausedMs + waitMs > waitMaxMs) throw error;
         this.#pausedMs += waitMs;
+        // Success is counted by call: an answer at the second asking does not undo the failure of the first.
+        if (countsAgainstModel(error.fault)) this.failed.push({ modelId, code: error.code });
         const { requestId, signal } = this.#request;
         this.#deps.logger.debug({ requestId, modelId, code: error.code, waitMs }, 'A call is made again.');
         await timer.sleep(waitMs, signal);
@@ -191,8 +193,13 @@ const SAYS_NOTHING: ReadonlySet<ErrorCode> = new Set([
   'internal',
 ]);
 
-function tellBreaker(breakers: CircuitBreakers, modelId: string, { code }: TallyrankError): void {
-  if (UNWELL.has(code)) breakers.noteFailure(modelId);
+function tellBreaker(
+  breakers: CircuitBreakers,
+  modelId: string,
+  { code, retryAfterMs }: TallyrankError,
+): void {
+  if (code === 'upstream_rate_limited') breakers.noteRateLimited(modelId, retryAfterMs);
+  else if (UNWELL.has(code)) breakers.noteFailure(modelId);
   else if (SAYS_NOTHING.has(code)) breakers.noteNothing(modelId);
   else breakers.noteSuccess(modelId);
 }

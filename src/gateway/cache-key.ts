@@ -36,11 +36,16 @@ export function cacheWishOf(headers: IncomingHttpHeaders): CacheWish {
  * True for requests whose answer may be given again: one answer, left to little or no chance, that the neutral form
  * holds whole. Log probabilities, sound, citations and work of a provider's own tools (a search of today) it does not.
  */
-export function isCacheable({ request, body, ownFeatures }: ClientRequest, temperatureMax: number): boolean {
+export function isCacheable(
+  { protocol, request, body, ownFeatures }: ClientRequest,
+  temperatureMax: number,
+): boolean {
   return (
     (request.temperature ?? TEMPERATURE_DEFAULT) <= temperatureMax &&
     (request.n ?? 1) === 1 &&
     ownFeatures.length === 0 &&
+    // OpenAI keeps Responses unless told otherwise, so that the next request may name one; ours it would not know.
+    (protocol !== 'openai-responses' || body['store'] === false) &&
     !UNCACHEABLE.some((field) => isAsked(body[field]))
   );
 }

@@ -1,3 +1,4 @@
+import type { Decision } from '../core/decision.ts';
 import { NO_TIMINGS } from '../core/usage-record.ts';
 import type { Attempts } from './attempts.ts';
 import type { AnswerPart, ChatAnswer } from './chat.ts';
@@ -18,9 +19,16 @@ export interface AnswerSource
   ): Promise<T>;
 }
 
-/** The answer as the cache keeps it: without the bytes of a protocol, the provider's id, and times of the call. */
-export function keptAnswer(answer: ChatAnswer): ChatAnswer {
-  return { ...answer, responseId: null, timings: NO_TIMINGS, wire: null };
+/**
+ * An answer as the cache keeps it: without the bytes of a protocol, the provider's id and the times of the call, and
+ * with the decision that it came from, which is drawn no more.
+ */
+export function toCachedAnswer(answer: ChatAnswer, modelId: string, decision: Decision): CachedAnswer {
+  return {
+    answer: { ...answer, responseId: null, timings: NO_TIMINGS, wire: null },
+    modelId,
+    decision: { ...decision, modelIds: [modelId], candidates: [], shadowModelId: null, abTest: undefined },
+  };
 }
 
 /** Gives an answer of before, as its model would again; nobody is called. */
@@ -28,11 +36,17 @@ export class Replay implements AnswerSource {
   readonly modelId: string;
   readonly count = 0;
   readonly failed: Attempts['failed'] = [];
-  upstreamMs = 0;
+  /** Time in which somebody else's call was waited for. */
+  upstreamMs: number;
   readonly #answer: ChatAnswer;
   readonly #call: ProviderCall;
 
-  constructor({ answer, modelId }: CachedAnswer, call: Omit<ProviderCall, 'modelName' | 'source'>) {
+  constructor(
+    { answer, modelId }: CachedAnswer,
+    waitedMs: number,
+    call: Omit<ProviderCall, 'modelName' | 'source'>,
+  ) {
+    this.upstreamMs = waitedMs;
     this.modelId = modelId;
     this.#answer = answer;
     this.#call = { ...call, modelName: modelId, source: null };
@@ -52,7 +66,8 @@ export class Replay implements AnswerSource {
 
 /** A whole answer as the parts of a stream, in the order in which a model would say them; all come at once. */
 function partsOf(answer: ChatAnswer): readonly AnswerPart[] {
-  const { text, reasoning, refusal, thinkingBlocks, finishReason, stopSequence, usage, modelReported } = answer;
+  const { text, reasoning, refusal, thinkingBlocks, finishReason, stopSequence, usage, modelReported } =
+    answer;
   const toolCalls = answer.toolCalls.map((call, index) => ({ index, ...call }));
   const parts: AnswerPart[] = [
     { ...EMPTY_PART, reasoning, thinkingBlocks },

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { FastifyReply } from 'fastify';
 import type { Decision } from '../core/decision.ts';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
@@ -8,11 +9,15 @@ import { AnswerCollector } from './answer-collector.ts';
 import { demandsOf } from './answer-demands.ts';
 import { headersOfAnswer, headersOfError, toCostText } from './answer-headers.ts';
 import { Attempts } from './attempts.ts';
+import type { AnswerSource } from './cached-answer.ts';
+import { Replay, toCachedAnswer } from './cached-answer.ts';
 import type { AnswerPart, ChatAnswer } from './chat.ts';
 import { hasContent, isEmptyAnswer, recordedText } from './chat.ts';
 import type { GatewayDeps, LoggedOutcome } from './deps.ts';
+import { KeepAlive, keepAliveSign } from './keep-alive.ts';
 import type { AnswerHead, AnswerStream, ClientRequest, InboundProtocol } from './protocols/inbound.ts';
 import type { Provider, ProviderCall } from './providers/provider.ts';
+import type { CacheTicket } from './response-cache.ts';
 import { SseWriter } from './sse-writer.ts';
 
 /** A request that was routed and whose record is open. */
@@ -22,6 +27,8 @@ export interface OpenedRequest {
   readonly client: ClientRequest;
   readonly decision: Decision;
   readonly arrivedAtMs: number;
+  /** null: there is no cache. */
+  readonly cache: CacheTicket | null;
 }
 
 /** A stream of which the first content is there, or the end. */
@@ -37,16 +44,19 @@ export class ChatExchange {
   readonly #opened: OpenedRequest;
   readonly #reply: FastifyReply;
   readonly #cancellation = new AbortController();
-  readonly #attempts: Attempts;
+  readonly #attempts: AnswerSource;
   #firstTokenMs: number | null = null;
 
   constructor(deps: GatewayDeps, opened: OpenedRequest, reply: FastifyReply) {
     this.#deps = deps;
     this.#opened = opened;
     this.#reply = reply;
-    const { requestId, client, decision } = opened;
+    const { requestId, client, decision, cache } = opened;
     const { signal } = this.#cancellation;
-    this.#attempts = new Attempts(deps, { requestId, client, decision, signal });
+    this.#attempts =
+      cache?.found == null
+        ? new Attempts(deps, { requestId, client, decision, signal })
+        : new Replay(cache.found, cache.waitedMs, { requestId, request: client.request, signal });
     if (reply.raw.destroyed) this.#onClose();
     else reply.raw.once('close', () => this.#onClose());
   }
@@ -61,7 +71,7 @@ export class ChatExchange {
     const failure = this.#judge(answer, false);
     const outcome = await this.#finish(answer, 200, failure);
     if (this.#reply.raw.destroyed) return this.#reply.hijack();
-    const costUsd = this.#deps.log.costOf(this.#attempts.modelId, answer.usage);
+    const costUsd = this.#costOf(answer);
     const headers = this.#headers();
     headers['content-type'] = 'application/json; charset=utf-8';
     headers['x-tallyrank-cost-usd'] = toCostText(costUsd);
@@ -69,22 +79,21 @@ export class ChatExchange {
     const { protocol, client } = this.#opened;
     const head = this.#head(answer.modelReported, answer.responseId);
     const body = answer.wire ?? protocol.encodeAnswer(client, head, answer, costUsd, outcome.latencyMs);
-    return this.#reply.code(200).headers(headers).send(body);
+    return this.#reply.code(200).headers(headers).send(inOneWrite(body));
   }
 
   async stream(): Promise<FastifyReply> {
     let opened: OpenedStream;
+    const keepAlive = this.#keepAlive();
     try {
       opened = await this.#attempts.run(openStream, (stream) => !stream.hasContent);
     } catch (thrown) {
-      return await this.#refuse(thrown);
+      const begun = keepAlive?.stop() ?? null;
+      return begun === null ? await this.#refuse(thrown) : await this.#breakOff(begun, thrown);
     }
     if (opened.hasContent) this.#firstTokenMs = this.#deps.clock() - this.#opened.arrivedAtMs;
-    this.#reply.hijack();
-    const { protocol, requestId } = this.#opened;
-    const kept = this.#reply.getHeaders() as Record<string, string | number | string[]>;
-    const headers = { ...kept, ...this.#headers(), 'content-type': protocol.streamType };
-    const writer = new SseWriter(this.#reply.raw, headers);
+    const { requestId } = this.#opened;
+    const writer = keepAlive?.stop() ?? this.#openWriter();
     const encoder = this.#openEncoder(opened.first);
     const collector = new AnswerCollector();
     let error: TallyrankError | null = null;
@@ -95,17 +104,41 @@ export class ChatExchange {
     }
     const answer = collector.answer();
     const failure = error === null ? this.#judge(answer, collector.isCut) : failureOf(error);
-    const outcome = await this.#finish(answer, error === null ? 200 : error.statusCode, failure);
+    const statusCode = error === null ? 200 : error.statusCode;
+    const outcome = await this.#finish(answer, statusCode, failure, collector.isCut);
     if (error === null)
       writer.end(
         encoder.end({
           answer,
           usageWire: collector.usageWire,
-          costUsd: () => this.#deps.log.costOf(this.#attempts.modelId, answer.usage),
+          costUsd: () => this.#costOf(answer),
           outcome,
         }),
       );
     else writer.end(encoder.error(error, requestId));
+    return this.#reply;
+  }
+
+  /** null where the client or its protocol would not have it. */
+  #keepAlive(): KeepAlive | null {
+    const { keepAlive } = this.#deps;
+    const sign = keepAlive === undefined ? null : keepAliveSign(this.#opened.protocol);
+    if (keepAlive === undefined || sign === null) return null;
+    return new KeepAlive(keepAlive, sign, () => this.#openWriter());
+  }
+
+  #openWriter(): SseWriter {
+    this.#reply.hijack();
+    const kept = this.#reply.getHeaders() as Record<string, string | number | string[]>;
+    const headers = { ...kept, ...this.#headers(), 'content-type': this.#opened.protocol.streamType };
+    return new SseWriter(this.#reply.raw, headers);
+  }
+
+  /** The end of an answer of which only signs of life were sent. */
+  async #breakOff(writer: SseWriter, thrown: unknown): Promise<FastifyReply> {
+    const error = this.#toError(thrown);
+    await this.#finish(null, error.statusCode, failureOf(error));
+    writer.end(this.#openEncoder([]).error(error, this.#opened.requestId));
     return this.#reply;
   }
 
@@ -162,8 +195,10 @@ export class ChatExchange {
     answer: ChatAnswer | null,
     statusCode: number,
     failure: RequestFailure | null,
+    isCut = false,
   ): Promise<LoggedOutcome> {
     const { requestId, decision, arrivedAtMs } = this.#opened;
+    const isFound = this.#opened.cache?.found != null;
     const latencyMs = this.#deps.clock() - arrivedAtMs;
     const outcome: LoggedOutcome = {
       modelId: this.#attempts.modelId,
@@ -182,13 +217,28 @@ export class ChatExchange {
       failure,
     };
     try {
-      await this.#deps.log.finish(requestId, outcome, decision);
+      // What came from the cache was decided when it was asked for first.
+      await this.#deps.log.finish(requestId, outcome, isFound ? null : decision);
     } catch (error) {
       // The journal counts what it lost; an answer that exists is not thrown away for it.
       this.#deps.logger.error({ requestId, err: error }, 'A record could not be written.');
     }
     this.#deps.events?.onRequestFinished?.(requestId, outcome, decision);
+    this.#share(failure === null && !isCut ? answer : null);
     return outcome;
+  }
+
+  /** Keeps an answer for equal requests, and gives it to those that wait for it; null: there is none to share. */
+  #share(answer: ChatAnswer | null): void {
+    const flight = this.#opened.cache?.flight ?? null;
+    if (flight === null) return;
+    const { modelId } = this.#attempts;
+    flight.settle(answer === null ? null : toCachedAnswer(answer, modelId, this.#opened.decision));
+  }
+
+  #costOf({ usage, modelReported }: ChatAnswer): number | null {
+    if (this.#opened.cache?.found != null) return 0;
+    return this.#deps.log.costOf(this.#attempts.modelId, usage, modelReported);
   }
 
   #judge(answer: ChatAnswer, isCut: boolean): RequestFailure | null {
@@ -199,7 +249,7 @@ export class ChatExchange {
   }
 
   #headers(): Record<string, string> {
-    const { requestId, decision, protocol } = this.#opened;
+    const { requestId, decision, protocol, cache } = this.#opened;
     const facts = {
       requestId,
       decision,
@@ -207,6 +257,7 @@ export class ChatExchange {
       attemptCount: this.#attempts.count,
     };
     const headers = headersOfAnswer(facts);
+    if (cache !== null) headers['x-tallyrank-cache'] = cache.status;
     if (protocol.requestIdHeader !== null) headers[protocol.requestIdHeader] = requestId;
     return headers;
   }
@@ -232,14 +283,16 @@ export class ChatExchange {
 
   #onClose(): void {
     if (this.#reply.raw.writableFinished) return;
-    this.#cancellation.abort(
-      new TallyrankError('caller_cancelled', 'The caller closed the connection before the answer ended.'),
-    );
+    const reason = 'The caller closed the connection before the answer ended.';
+    const abort = (): void => this.#cancellation.abort(new TallyrankError('caller_cancelled', reason));
+    const flight = this.#opened.cache?.flight ?? null;
+    if (flight === null) abort();
+    else flight.leave(abort);
   }
 }
 
 /** Reads until something can be shown: up to there another model may still take over. */
-async function openStream(provider: Provider, call: ProviderCall): Promise<OpenedStream> {
+async function openStream(provider: Pick<Provider, 'stream'>, call: ProviderCall): Promise<OpenedStream> {
   const rest = provider.stream(call);
   const first: AnswerPart[] = [];
   for (;;) {
@@ -252,4 +305,13 @@ async function openStream(provider: Provider, call: ProviderCall): Promise<Opene
 
 function failureOf(error: TallyrankError): RequestFailure {
   return { fault: error.fault, code: error.code, message: error.message };
+}
+
+/** Copying a larger body into a text costs more than its second write. */
+const ONE_WRITE_MAX_BYTES = 16_384;
+
+/** A short body of ASCII as a text: Node sends it in one write with its head, which bytes are not. */
+function inOneWrite<Body>(body: Body | Buffer): Body | Buffer | string {
+  const isShort = Buffer.isBuffer(body) && body.length <= ONE_WRITE_MAX_BYTES && isAscii(body);
+  return isShort ? body.toString('latin1') : body;
 }

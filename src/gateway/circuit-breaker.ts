@@ -1,4 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
+import { SHORT_RETRY_AFTER_MS } from './retry.ts';
 
 /** When a circuit opens, and for how long. */
 export interface BreakerSettings {
@@ -10,7 +11,7 @@ export interface BreakerSettings {
   readonly openMs: number;
 }
 
-export const BREAKER_DEFAULTS: BreakerSettings = { failuresInRow: 5, failureShare: 0.5, openMs: 5_000 };
+const BREAKER_DEFAULTS: BreakerSettings = { failuresInRow: 5, failureShare: 0.5, openMs: 5_000 };
 
 /** Calls that the share looks back on. */
 const WINDOW_CALLS = 20;
@@ -20,9 +21,13 @@ const WINDOW_MS = 60_000;
 /** A provider that is back should be found within two minutes. */
 const OPEN_MAX_MS = 120_000;
 
-export type CircuitState = 'open' | 'half_open';
+/** Longest time for which a model that limits our rate is passed over: its word may be about a whole day's quota. */
+const REST_MAX_MS = 60_000;
 
-/** A circuit that is not closed. */
+/** resting: it limits our rate, and said for how long; only `auto` heeds it. */
+type CircuitState = 'open' | 'half_open' | 'resting';
+
+/** A model that is left alone. */
 export interface OpenCircuit {
   /** Canonical model id. */
   readonly modelId: string;
@@ -49,6 +54,8 @@ interface Circuit {
  */
 export class CircuitBreakers {
   readonly #circuits = new Map<string, Circuit>();
+  /** Until when a model that limits our rate is better not asked. */
+  readonly #restsUntilMs = new Map<string, number>();
   readonly #settings: BreakerSettings;
   readonly #clock: () => number;
   /** Circuits that are open or half open. */
@@ -60,14 +67,19 @@ export class CircuitBreakers {
     this.#settings = { ...BREAKER_DEFAULTS, ...settings };
   }
 
-  /** True while every circuit is closed: the hot path asks no further. */
+  /** True while every circuit is closed and nobody rests: the hot path asks no further. */
   get areAllClosed(): boolean {
-    return this.#openCount === 0;
+    return this.#openCount === 0 && this.#restsUntilMs.size === 0;
   }
 
-  /** True for a model that would be called now. */
+  /** True for a model that may be chosen now: it would be called, and has not just said that we come too often. */
   isPassable(modelId: string): boolean {
-    return this.#openCount === 0 || this.#blockedForMs(modelId) === null;
+    if (this.#openCount > 0 && this.#blockedForMs(modelId) !== null) return false;
+    const untilMs = this.#restsUntilMs.get(modelId);
+    if (untilMs === undefined) return true;
+    if (this.#clock() < untilMs) return false;
+    this.#restsUntilMs.delete(modelId);
+    return true;
   }
 
   /**
@@ -88,6 +100,18 @@ export class CircuitBreakers {
 
   /** A call answered, or failed by no fault of its provider's. */
   noteSuccess(modelId: string): void {
+    if (this.#restsUntilMs.size > 0) this.#restsUntilMs.delete(modelId);
+    this.#noteWell(modelId);
+  }
+
+  /** A call was turned away for a time that the provider named: it is well, and better left to others for now. */
+  noteRateLimited(modelId: string, retryAfterMs: number | null): void {
+    this.#noteWell(modelId);
+    if (retryAfterMs === null || retryAfterMs <= SHORT_RETRY_AFTER_MS) return;
+    this.#restsUntilMs.set(modelId, this.#clock() + Math.min(REST_MAX_MS, retryAfterMs));
+  }
+
+  #noteWell(modelId: string): void {
     if (this.#circuits.size === 0) return;
     const circuit = this.#circuits.get(modelId);
     if (circuit === undefined) return;
@@ -133,14 +157,18 @@ export class CircuitBreakers {
     if (circuit !== undefined) circuit.probedAtMs = null;
   }
 
-  /** The circuits that are not closed, by model. */
+  /** The circuits that are not closed, and the models that rest. */
   open(): readonly OpenCircuit[] {
     const nowMs = this.#clock();
-    return [...this.#circuits].flatMap(([modelId, { openUntilMs }]) =>
+    const open = [...this.#circuits].flatMap(([modelId, { openUntilMs }]) =>
       openUntilMs === null
         ? []
         : [{ modelId, state: nowMs < openUntilMs ? 'open' : 'half_open', probeAtMs: openUntilMs } as const],
     );
+    const resting = [...this.#restsUntilMs].flatMap(([modelId, untilMs]) =>
+      nowMs < untilMs ? [{ modelId, state: 'resting', probeAtMs: untilMs } as const] : [],
+    );
+    return [...open, ...resting];
   }
 
   /** Milliseconds until the model may be called; null: now. */

@@ -6,7 +6,9 @@ import type { PromptMessage, PromptText } from '../core/prompt-text.ts';
 import type { RequestLimits } from '../core/request-limits.ts';
 import type { RequestContext, RequestOutcome, TokenUsage } from '../core/usage-record.ts';
 import type { CircuitBreakers } from './circuit-breaker.ts';
+import type { KeepAliveSettings } from './keep-alive.ts';
 import type { Provider } from './providers/provider.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RetrySettings, RetryTimer } from './retry.ts';
 import type { ShadowCalls } from './shadow-calls.ts';
 
@@ -50,8 +52,8 @@ export interface LoggedRequest extends Partial<RequestContext> {
   readonly startedAtMs: number;
   /** Request whose answer this one is compared with; left out: a request of its own. */
   readonly shadowOf?: string | undefined;
-  /** `embedding`: vectors were asked for, and no answer; left out: a question. */
-  readonly source?: 'embedding' | undefined;
+  /** `embedding`: vectors were asked for, and no answer; `cache`: answered from the cache; left out: by a model. */
+  readonly source?: 'embedding' | 'cache' | undefined;
   readonly classification: {
     readonly useCase: string;
     readonly confidence: number | null;
@@ -73,7 +75,7 @@ export interface RequestLog {
   /** Resolves when the record is in the journal; the end of the caller's answer waits for it. */
   finish(requestId: string, outcome: LoggedOutcome, decision: Decision | null): Promise<void>;
   /** Dollars; null when price or tokens are unknown. */
-  costOf(modelId: string, usage: TokenUsage): number | null;
+  costOf(modelId: string, usage: TokenUsage, modelReported?: string | null): number | null;
 }
 
 /** The models of all providers, as they are known now. */
@@ -101,8 +103,12 @@ export interface GatewayDeps {
   /** Milliseconds since 1970, fractions welcome: overhead is measured with it. */
   readonly clock: () => number;
   readonly events?: GatewayEvents | undefined;
+  /** Left out: a stream begins with its first content, however late. */
+  readonly keepAlive?: KeepAliveSettings | undefined;
   /** What retries wait with; the wall clock where left out. */
   readonly retryTimer?: RetryTimer | undefined;
   /** Left out: no shadow is asked for. */
   readonly shadows?: Pick<ShadowCalls, 'follow'> | undefined;
+  /** Left out: every answer is a new one. */
+  readonly cache?: Pick<ResponseCache, 'take'> | undefined;
 }

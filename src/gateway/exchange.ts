@@ -2,15 +2,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { TallyrankError } from '../core/errors.ts';
 import type { ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
 import { isAutoName, policyOf } from '../core/policy.ts';
+import type { PromptText } from '../core/prompt-text.ts';
 import { promptOfMessages } from '../core/prompt-text.ts';
 import type { RequestLimits } from '../core/request-limits.ts';
+import type { RequestContext } from '../core/usage-record.ts';
 import { ChatExchange } from './chat-exchange.ts';
-import type { GatewayDeps, LoggedRequest } from './deps.ts';
-import type { InboundProtocol } from './protocols/inbound.ts';
+import type { GatewayDeps, LoggedRequest, RoutedMessage } from './deps.ts';
+import { hasThread } from './protocols/anthropic/client-request.ts';
+import { THREAD } from './protocols/anthropic/wire-words.ts';
+import type { ClientRequest, InboundProtocol } from './protocols/inbound.ts';
 import type { RequestConstraints } from './request-constraints.ts';
 import { constraintsOf, withoutConstraints } from './request-constraints.ts';
 import { contextOfRequest, mayExplore } from './request-context.ts';
 import { conversationOf, needsOf } from './request-facts.ts';
+import type { CacheTicket } from './response-cache.ts';
 
 /**
  * One chat request from its bytes to its finished record.
@@ -33,25 +38,43 @@ export async function answerChat(
   const { request } = client;
   const policy = isAutoName(request.model) ? policyOf(presetOf(request.model, constraints)).name : null;
   const context = contextOfRequest(http.headers, request);
-  const text = promptOfMessages(request.messages);
   const needs = needsOf(request);
   if (policy === null) checkNamedModel(deps.providers.catalog, request.model, needs);
-  const decision = await deps.router.route({
-    content: request.messages,
-    text,
-    model: request.model,
-    policy,
-    needs,
-    limits: constraints.limits === null ? NO_LIMITS : [constraints.limits],
-    explore: constraints.explore ?? mayExplore(http.headers),
-    userId: context.userId,
-    sessionId: context.sessionId,
-    roomId: context.roomId,
-    keyId: context.keyId,
-    tags: context.tags,
-    headers: http.headers,
-    priority: context.priority,
-  });
+  if (hasThread(client)) checkThread(deps, client, policy);
+  const asked: AskedChat = { protocol, client, constraints, policy, needs, context, http, arrivedAtMs };
+  if (deps.cache === undefined) return await answerAsked(deps, asked, null, reply);
+  const ticket = await deps.cache.take({ client: parsed, headers: http.headers, context }, reply.raw);
+  try {
+    return await answerAsked(deps, asked, ticket, reply);
+  } finally {
+    // Whatever happened: others may be waiting.
+    ticket.flight?.settle(null);
+  }
+}
+
+/** A chat that was read and found in order. */
+interface AskedChat {
+  readonly protocol: InboundProtocol;
+  readonly client: ClientRequest;
+  readonly constraints: RequestConstraints;
+  readonly policy: string | null;
+  readonly needs: RequiredAbilities;
+  readonly context: RequestContext;
+  readonly http: FastifyRequest;
+  readonly arrivedAtMs: number;
+}
+
+async function answerAsked(
+  deps: GatewayDeps,
+  asked: AskedChat,
+  cache: CacheTicket | null,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { protocol, client, context, arrivedAtMs } = asked;
+  const { request } = client;
+  const text = promptOfMessages(request.messages);
+  const found = cache?.found ?? null;
+  const decision = found?.decision ?? (await deps.router.route(routedMessage(asked, text)));
   const facts: LoggedRequest = {
     // Field by field: this is the hot path, and spreading is slow.
     userId: context.userId,
@@ -76,11 +99,39 @@ export async function answerChat(
       runId: decision.runId,
       snapshotVersion: decision.snapshotVersion,
     },
+    source: found === null ? undefined : 'cache',
   };
   const requestId = deps.log.logRequest(facts);
   deps.shadows?.follow({ requestId, client, decision, facts }, reply.raw);
-  const exchange = new ChatExchange(deps, { requestId, protocol, client, decision, arrivedAtMs }, reply);
+  const exchange = new ChatExchange(
+    deps,
+    { requestId, protocol, client, decision, arrivedAtMs, cache },
+    reply,
+  );
   return await (request.stream === true ? exchange.stream() : exchange.complete());
+}
+
+function routedMessage(
+  { client, constraints, policy, needs, context, http }: AskedChat,
+  text: PromptText,
+): RoutedMessage {
+  const { request } = client;
+  return {
+    content: request.messages,
+    text,
+    model: request.model,
+    policy,
+    needs,
+    limits: constraints.limits === null ? NO_LIMITS : [constraints.limits],
+    explore: constraints.explore ?? mayExplore(http.headers),
+    userId: context.userId,
+    sessionId: context.sessionId,
+    roomId: context.roomId,
+    keyId: context.keyId,
+    tags: context.tags,
+    headers: http.headers,
+    priority: context.priority,
+  };
 }
 
 const NO_LIMITS: readonly RequestLimits[] = [];
@@ -93,10 +144,11 @@ function presetOf(name: string, { policy }: RequestConstraints): string {
 function checkNamedModel(catalog: ModelCatalog, name: string, needs: RequiredAbilities): void {
   const model = catalog.resolve(name);
   if (model.isChat) {
-    // Only what its provider or the operator said; a guess would refuse what may well work.
-    if (needs.needsImages && model.hasImages === false) throw lacks(model.modelId, 'read images');
-    if (needs.needsTools && model.hasTools === false) throw lacks(model.modelId, 'call tools');
-    return;
+    // Only what its provider or the operator said; a guess would refuse what may well work. Tools are refused by
+    // every server that has none for the model, images are silently left out by some.
+    if (!needs.needsImages || model.hasImages !== false) return;
+    const text = `The model ${model.modelId} cannot read images, as its provider says; name another, or "auto".`;
+    throw new TallyrankError('bad_request', text, { param: 'model' });
   }
   throw new TallyrankError(
     'bad_request',
@@ -107,7 +159,15 @@ function checkNamedModel(catalog: ModelCatalog, name: string, needs: RequiredAbi
   );
 }
 
-function lacks(modelId: string, what: string): TallyrankError {
-  const text = `The model ${modelId} cannot ${what}, as its provider says; name another, or "auto".`;
-  return new TallyrankError('bad_request', text, { param: 'model' });
+/** Turns of a thread are found again where it began alone: not where each is routed anew, nor at other providers. */
+function checkThread(
+  { providers }: GatewayDeps,
+  { protocol, request }: ClientRequest,
+  policy: string | null,
+): void {
+  const provider =
+    policy === null ? providers.provider(providers.catalog.resolve(request.model).provider) : null;
+  if (provider?.forwards(protocol) === true) return;
+  const text = `A thread lies at Anthropic, so ${request.model} cannot serve it: name a model of Anthropic's, or send the whole conversation without "thread".`;
+  throw new TallyrankError('bad_request', text, { param: THREAD });
 }

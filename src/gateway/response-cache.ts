@@ -23,6 +23,8 @@ export interface CacheTicket {
   readonly found: CachedAnswer | null;
   /** Takes the answer that is asked for; null where it is not wanted. */
   readonly flight: Flight | null;
+  /** Milliseconds that another request's call was waited for. */
+  readonly waitedMs: number;
 }
 
 export interface ResponseCacheOptions {
@@ -49,6 +51,8 @@ export interface CacheCounters {
   readonly evictedCount: number;
   readonly entryCount: number;
   readonly byteCount: number;
+  /** Requests that wait for the answer of another one now. */
+  readonly waitingCount: number;
 }
 
 /** The connection of a client that waits; the response of node:http fits. */
@@ -58,7 +62,7 @@ export interface WaitingClient {
   removeListener(event: 'close', listener: () => void): unknown;
 }
 
-const LEFT_OUT: CacheTicket = { status: 'off', found: null, flight: null };
+const LEFT_OUT: CacheTicket = { status: 'off', found: null, flight: null, waitedMs: 0 };
 
 /**
  * Answers that were good, by all that was asked, in the memory of this process; and one call for equal requests that
@@ -122,6 +126,7 @@ export class ResponseCache {
       evictedCount: this.#evictedCount,
       entryCount: this.#answers.size,
       byteCount: this.#answers.calculatedSize,
+      waitingCount: [...this.#flights.values()].reduce((sum, flight) => sum + flight.waitingCount, 0),
     };
   }
 
@@ -132,14 +137,21 @@ export class ResponseCache {
     if (wish === 'off' || !isCacheable(client, temperatureMax)) return LEFT_OUT;
     const key = cacheKeyOf(request, scope);
     if (key === null) return LEFT_OUT;
-    if (wish === 'refresh') return { status: 'refresh', found: null, flight: this.#begin(key) };
-    const found = this.#answers.get(key);
-    if (found !== undefined) return { status: 'hit', found, flight: null };
+    if (wish === 'refresh') return this.#ask(key, 'refresh', 0);
+    const kept = this.#answers.get(key);
+    if (kept !== undefined) return { status: 'hit', found: kept, flight: null, waitedMs: 0 };
     const flight = this.#flights.get(key);
-    const shared = flight === undefined || client.request.stream === true ? null : await flight.wait(waiting);
-    if (shared !== null) return { status: 'coalesced', found: shared, flight: null };
-    // Where the one that was waited for failed, everyone who waited asks for itself.
-    return { status: 'miss', found: null, flight: this.#begin(key) };
+    if (flight === undefined || client.request.stream === true) return this.#ask(key, 'miss', 0);
+    const startedAtMs = this.#options.clock();
+    const found = await flight.wait(waiting);
+    const waitedMs = Math.max(0, this.#options.clock() - startedAtMs);
+    if (found !== null) return { status: 'coalesced', found, flight: null, waitedMs };
+    // Everyone who waited in vain asks for itself, and waits for nobody again.
+    return this.#ask(key, 'miss', waitedMs);
+  }
+
+  #ask(key: string, status: CacheStatus, waitedMs: number): CacheTicket {
+    return { status, found: null, flight: this.#begin(key), waitedMs };
   }
 
   #begin(key: string): Flight {
@@ -156,7 +168,7 @@ export class ResponseCache {
 }
 
 /** A request under way whose answer others may be waiting for. */
-export class Flight {
+class Flight {
   readonly #onSettled: (answer: CachedAnswer | null) => void;
   readonly #waiters = new Set<(answer: CachedAnswer | null) => void>();
   #isSettled = false;
@@ -164,6 +176,11 @@ export class Flight {
 
   constructor(onSettled: (answer: CachedAnswer | null) => void) {
     this.#onSettled = onSettled;
+  }
+
+  /** Requests that wait for its answer. */
+  get waitingCount(): number {
+    return this.#waiters.size;
   }
 
   /** Ends the flight with an answer that is good enough to be given again, or null; the first word counts. */

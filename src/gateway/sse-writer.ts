@@ -2,18 +2,17 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 /**
- * Server-sent events to a client, in order. A client that reads slowly is waited for, so that an answer
+ * The frames of a streamed answer, server-sent events unless the headers name another type, to a client in order. A client that reads slowly is waited for, so that an answer
  * never piles up in memory.
  */
 export class SseWriter {
   readonly #response: ServerResponse;
-  #held = '';
 
   constructor(response: ServerResponse, headers: Readonly<Record<string, string | number | string[]>>) {
     this.#response = response;
     response.writeHead(200, {
-      ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
+      ...headers,
       'cache-control': 'no-cache',
       connection: 'keep-alive',
       // Proxies of the nginx family would collect the stream otherwise.
@@ -24,19 +23,6 @@ export class SseWriter {
   /** True when the client is gone. */
   get isClosed(): boolean {
     return this.#response.destroyed;
-  }
-
-  /** Keeps an event back until something follows it or the stream ends: the end waits for the record. */
-  hold(data: string): void {
-    this.#held += frame(data);
-  }
-
-  /** The event, after those that were held: something follows them, so they were not the end. */
-  released(data: string): string {
-    if (this.#held === '') return frame(data);
-    const text = this.#held + frame(data);
-    this.#held = '';
-    return text;
   }
 
   /** Sends frames in one piece; resolves when the client can take more, or is gone. */
@@ -55,11 +41,9 @@ export class SseWriter {
     }
   }
 
-  /** Sends what was held and the last frames, and ends the answer. */
+  /** Sends the last frames, and ends the answer. */
   end(frames: string): void {
-    if (this.isClosed) return;
-    this.#response.end(this.#held + frames);
-    this.#held = '';
+    if (!this.isClosed) this.#response.end(frames);
   }
 }
 

@@ -21,6 +21,8 @@ export class UpstreamRejection {
   readonly type: string | null;
   readonly param: string | null;
   readonly code: string | null;
+  /** What Anthropic's clients decide by, e.g. to send a conversation again; null where the body has none. */
+  readonly details: Readonly<Record<string, unknown>> | null;
   /** All words of the body that name the error, the most precise first. */
   readonly words: readonly string[];
 
@@ -33,6 +35,9 @@ export class UpstreamRejection {
     this.type = toWord(type);
     this.param = toWord(param);
     this.code = typeof code === 'number' ? String(code) : toWord(code);
+    const { details } = fields;
+    const isObject = typeof details === 'object' && details !== null && !Array.isArray(details);
+    this.details = isObject ? (details as Record<string, unknown>) : null;
     this.words = [...wordsOfDetails(fields), this.code, this.type, toWord(fields['status'])].filter(
       (word) => word !== null,
     );
@@ -74,7 +79,8 @@ export function errorOfStatus(
   const rejection = new UpstreamRejection(readErrorBody(body));
   const code = codeOfProviderError(statusCode, rejection.words);
   const shown = rejection.code === null ? `status ${statusCode}` : `status ${statusCode}, ${rejection.code}`;
-  const retryAfterMs = code === 'upstream_rate_limited' ? readRetryAfterMs(headers) : null;
+  const isPassing = code === 'upstream_rate_limited' || code === 'upstream_failed';
+  const retryAfterMs = isPassing ? readRetryAfterMs(headers) : null;
   return errorOf(provider, code, shown, {
     ...(IN_THEIR_WORDS.has(code) ? causeOf(rejection) : {}),
     // A redirect is nothing that our caller could follow.
@@ -159,8 +165,16 @@ function codeOf(error: Error): string {
 
 function readRetryAfterMs(headers: IncomingHttpHeaders): number | null {
   const inMs = Number(headers['retry-after-ms'] ?? Number.NaN);
-  const ms = Number.isFinite(inMs) ? inMs : Number(headers['retry-after'] ?? Number.NaN) * 1000;
+  const ms = Number.isFinite(inMs) ? inMs : waitMsOf(headers['retry-after'], headers.date);
   return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, RETRY_AFTER_MAX_MS) : null;
+}
+
+/** Seconds, or a date, which is read against the provider's own clock; NaN when it is neither. */
+function waitMsOf(retryAfter: string | undefined, date: string | undefined): number {
+  if (retryAfter === undefined) return Number.NaN;
+  const seconds = Number(retryAfter);
+  if (Number.isFinite(seconds)) return seconds * 1000;
+  return Math.max(0, Date.parse(retryAfter) - Date.parse(date ?? ''));
 }
 
 /** The error of a body: OpenAI's and Anthropic's `{ error: { … } }`, Ollama's `{ error: "…" }`, Google's list of one. */

@@ -3,6 +3,7 @@ import type { CatalogModel, ModelCatalog } from '../core/model-catalog.ts';
 import type { RequestLimits } from '../core/request-limits.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { ModelRegistry, Restriction } from './plan.ts';
+import type { Course } from './routing-rules.ts';
 
 /** Where the time and the price of a model are looked up. */
 interface Known {
@@ -11,8 +12,18 @@ interface Known {
   readonly useCase: string;
 }
 
-/** What limits leave of the models, each demand for itself so that people read which one left nothing. */
-export function restrictionsOf(limits: RequestLimits, known: Known): Restriction[] {
+const NO_LIMITS: readonly RequestLimits[] = [];
+
+/** Takes over into `course` what limits demand, each demand for itself so that people read which one left nothing. */
+export function restrict(
+  course: Pick<Course, 'restrictions'>,
+  limits: readonly RequestLimits[] = NO_LIMITS,
+  known: Known,
+): void {
+  for (const one of limits) course.restrictions.push(...restrictionsOf(one, known));
+}
+
+function restrictionsOf(limits: RequestLimits, known: Known): Restriction[] {
   const { origin, costMaxUsd, latencyMaxMs } = limits;
   const demands = namedRestrictionsOf(limits);
   if (costMaxUsd !== null) {
@@ -41,7 +52,7 @@ export function restrictionsOf(limits: RequestLimits, known: Known): Restriction
  */
 export function refuseBarred(
   model: CatalogModel,
-  limits: readonly RequestLimits[],
+  limits: readonly RequestLimits[] = NO_LIMITS,
   catalog: ModelCatalog,
 ): void {
   for (const one of limits) {

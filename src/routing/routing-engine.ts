@@ -20,7 +20,7 @@ import { explicitModel } from './message.ts';
 import type { ModelRegistry, Plan } from './plan.ts';
 import { PlanBook } from './plan.ts';
 import { PlanFollower, type Planned } from './plan-follower.ts';
-import { refuseBarred, restrictionsOf } from './request-limits.ts';
+import { refuseBarred, restrict } from './request-limits.ts';
 import { type Course, newCourse, type RuledRequest } from './routing-rules.ts';
 import type { Rule, RuleAction, RulePredicate } from './rule.ts';
 import { type ListedRule, RuleList } from './rule-list.ts';
@@ -198,18 +198,15 @@ export class RoutingEngine {
     const classification = ruled ?? snapshot.classifier.classify(classifiedText(text));
     const policy = this.#policyFor(message, classification.useCase);
     const frame: Frame = { snapshot, policy, classification, useCaseRule: ruled?.ruleName ?? null };
-    const { limits = [] } = message;
     if (named !== null) {
-      if (limits.length > 0) refuseBarred(named, limits, this.#registry.catalog);
+      refuseBarred(named, message.limits, this.#registry.catalog);
       return unplanned(explicitDecision(frame, named.modelId));
     }
     const { useCase, confidence: useCaseConfidence } = classification;
     const plans = this.#plansOf(snapshot);
     const isUnnamed = message.routing?.explicit !== true || isAutoName(message.routing.model ?? '');
     const course = newCourse(message.explore !== false);
-    for (const one of limits) {
-      course.restrictions.push(...restrictionsOf(one, { snapshot, registry: this.#registry, useCase }));
-    }
+    restrict(course, message.limits, { snapshot, registry: this.#registry, useCase });
     const planBy = (preset: Policy['name']): Plan | null =>
       plans.plan(classification, this.#policies.policyOf(preset, useCase), message.needs, course);
     const shared = { course, subject: message, random, planBy };

@@ -3,7 +3,7 @@ import { TallyrankError } from '../core/errors.ts';
 import type { Progress } from '../core/log.ts';
 import { STARTER_RUN_ID } from '../core/use-case.ts';
 import type { Database } from './database.ts';
-import { FOR_AN_ANSWER, rowsUnderRun } from './rows-under-run.ts';
+import { BY_A_MODEL, rowsUnderRun } from './rows-under-run.ts';
 
 export interface RollupOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,7 +18,7 @@ const STAGING_KEPT_HOURS = 24;
 const DAYS_OF_OTHER_RUNS = `
 SELECT toYYYYMMDD(started_at) AS day, count() AS requestCount
 FROM usage_log
-WHERE run_id != {run:String} AND ${FOR_AN_ANSWER}
+WHERE run_id != {run:String} AND ${BY_A_MODEL}
 GROUP BY day
 ORDER BY day`;
 
@@ -27,7 +27,7 @@ SELECT logged.day AS day, logged.request_count AS requestCount
 FROM (
   SELECT toYYYYMMDD(started_at) AS day, count() AS request_count
   FROM usage_log
-  WHERE run_id != {run:String} AND ${FOR_AN_ANSWER}
+  WHERE run_id != {run:String} AND ${BY_A_MODEL}
   GROUP BY day
 ) AS logged
 LEFT JOIN (

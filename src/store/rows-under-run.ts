@@ -5,21 +5,23 @@
 export const KEEPS_USE_CASE = "(use_case_rule != '' OR run_id = {run:String})";
 
 /**
- * True for rows of `usage_log` whose request was for an answer: all but those for vectors. They alone are counted in
- * `usage_hourly`, and tell what a model is like.
+ * True for rows of `usage_log` that a model answered: all but requests for vectors, and those that the cache answered.
+ * They alone are counted in `usage_hourly`, and tell what a model is like.
  */
-export const FOR_AN_ANSWER = "source != 'embedding'";
+export const BY_A_MODEL = "source NOT IN ('embedding', 'cache')";
 
 /**
- * True for rows of `usage_log` and `usage_hourly` that somebody asked for: all but shadows, and what is not
- * {@link FOR_AN_ANSWER}. What people ask, wait for and pay for their answers counts these alone; what a model is like,
- * and what it costs, is told by shadows as well.
+ * True for rows of `usage_log` and `usage_hourly` that somebody asked for an answer: all but shadows and requests for
+ * vectors. What people ask counts these alone, and what they wait and pay for those of them that are
+ * {@link BY_A_MODEL}; what a model is like, and what it costs, is told by shadows as well.
  */
 export const ASKED_FOR = "source NOT IN ('shadow', 'embedding')";
 
 export interface RowsUnderRun {
   /** Shadows too; left out: only what was {@link ASKED_FOR}. */
   readonly withShadows?: boolean;
+  /** What the cache answered too; left out: only what was answered {@link BY_A_MODEL}. */
+  readonly withCached?: boolean;
   /** A table that has the log's `use_case`, `use_case_rule`, `run_id` and `prompt_hash`; default: the log. */
   readonly from?: 'usage_log' | 'judgements';
   /** Columns of `usage_log` that are wanted. */
@@ -41,9 +43,13 @@ export function rowsUnderRun({
   assignedWhere,
   from = 'usage_log',
   withShadows = false,
+  withCached = false,
 }: RowsUnderRun): string {
   const wanted = columns.join(', ');
-  const asked = from === 'judgements' ? '' : ` AND ${withShadows ? FOR_AN_ANSWER : ASKED_FOR}`;
+  const asked =
+    from === 'judgements'
+      ? ''
+      : `${withShadows ? '' : ` AND ${ASKED_FOR}`}${withCached ? '' : ` AND ${BY_A_MODEL}`}`;
   const narrowed =
     assignedWhere === undefined
       ? ''

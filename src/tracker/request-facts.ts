@@ -20,6 +20,8 @@ export interface RequestFacts extends Partial<RequestContext> {
   readonly startedAtMs?: number | undefined;
   /** Request whose answer this one is compared with; nobody sees this one's. */
   readonly shadowOf?: string | null | undefined;
+  /** What it is in place of a question; left out: a question, or the shadow of one. */
+  readonly source?: 'embedding' | 'cache' | undefined;
   /** What the router found already; classified here when left out. */
   readonly classification?: LabelledClassification | undefined;
 }
@@ -57,7 +59,12 @@ export function recordOf(
 ): UsageRecord {
   const { facts, text, classification } = open;
   const modelId = outcome.modelId ?? facts.modelId ?? settings.canonicalId(facts.model);
-  const price = settings.prices.price(modelId, outcome.usage, new Date(open.startedAtMs));
+  const price = settings.prices.price(
+    modelId,
+    outcome.usage,
+    new Date(open.startedAtMs),
+    outcome.modelReported,
+  );
   const { responseHash, echoShare } = marksOfAnswer(outcome.response, text.prompt);
   // Field by field: spreading objects into one of this size costs more than all the rest of a row.
   return {
@@ -89,7 +96,7 @@ export function recordOf(
     echoShare,
     requestId,
     startedAtMs: open.startedAtMs,
-    source: facts.shadowOf ? 'shadow' : settings.source,
+    source: facts.source ?? (facts.shadowOf ? 'shadow' : settings.source),
     shadowOf: facts.shadowOf ?? null,
     modelAsked: facts.model,
     modelId,

@@ -30,6 +30,51 @@ describe('factsOfResponse', () => {
     });
   });
 
+  it('counts thoughts that xAI and Gemini leave to the total', () => {
+    const usage = { prompt_tokens: 10, completion_tokens: 2, total_tokens: 112 };
+    const facts = factsOfResponse({ choices: [{ message: { content: 'Yes.' } }], usage });
+    expect(facts.usage).toMatchObject({ promptTokens: 10, completionTokens: 102 });
+  });
+
+  it('reads the one function of the time before tools as an answer', () => {
+    const message = { content: null, function_call: { name: 'weather', arguments: '{}' } };
+    const facts = factsOfResponse({ choices: [{ message, finish_reason: 'function_call' }] });
+    expect(facts).toMatchObject({ finishReason: 'tool_calls', response: expect.stringContaining('weather') });
+    expect(failureOfFacts(facts)).toBeNull();
+  });
+
+  it('reads an answer of OpenAI’s Responses', () => {
+    const message = { type: 'message', content: [{ type: 'output_text', text: 'Hi' }] };
+    const usage = {
+      input_tokens: 100,
+      input_tokens_details: { cached_tokens: 60, cache_write_tokens: 10 },
+      output_tokens: 20,
+      output_tokens_details: { reasoning_tokens: 5 },
+    };
+    const body = { id: 'resp_1', model: 'gpt-4o', output: [{ type: 'reasoning' }, message], usage };
+    expect(factsOfResponse(body)).toMatchObject({
+      response: 'Hi',
+      responseId: 'resp_1',
+      finishReason: 'stop',
+      usage: {
+        promptTokens: 100,
+        completionTokens: 20,
+        cachedTokens: 60,
+        cacheWriteTokens: 10,
+        reasoningTokens: 5,
+      },
+    });
+    const cut = { ...body, incomplete_details: { reason: 'max_output_tokens' } };
+    expect(factsOfResponse(cut).finishReason).toBe('length');
+    const call = { type: 'custom_tool_call', name: 'patch', input: 'x' };
+    expect(factsOfResponse({ ...body, output: [call] }).finishReason).toBe('tool_calls');
+    const refused = { type: 'message', content: [{ type: 'refusal', refusal: 'No.' }] };
+    expect(factsOfResponse({ ...body, output: [refused] })).toMatchObject({
+      finishReason: 'refusal',
+      response: 'No.',
+    });
+  });
+
   it('adds the tokens that Anthropic counts apart', () => {
     const facts = factsOfResponse({
       id: 'msg_1',

@@ -30,6 +30,7 @@ export function factsOfResponse(response: unknown): ResponseFacts {
   if (typeof response === 'string') return { ...NO_FACTS, response };
   if (!isFields(response)) return NO_FACTS;
   if (Array.isArray(response['choices'])) return openaiFacts(response, response['choices']);
+  if (Array.isArray(response['output'])) return responsesFacts(response, response['output']);
   if (Array.isArray(response['content'])) return anthropicFacts(response, response['content']);
   if ('prompt_eval_count' in response || 'eval_count' in response || 'done' in response) {
     return ollamaFacts(response);
@@ -108,22 +109,24 @@ const UNKNOWN_CALL = { name: '', arguments: '' };
 function openaiFacts(response: Fields, choices: readonly unknown[]): ResponseFacts {
   const choice: Fields = isFields(choices[0]) ? choices[0] : {};
   const message: Fields = isFields(choice['message']) ? choice['message'] : {};
-  const usage: Fields = isFields(response['usage']) ? response['usage'] : {};
-  const promptDetails: Fields = isFields(usage['prompt_tokens_details'])
-    ? usage['prompt_tokens_details']
-    : {};
-  const details: Fields = isFields(usage['completion_tokens_details'])
-    ? usage['completion_tokens_details']
-    : {};
-  const called = Array.isArray(message['tool_calls']) ? JSON.stringify(message['tool_calls']) : null;
+  const usage = fieldsOf(response['usage']);
+  const promptDetails = fieldsOf(usage['prompt_tokens_details']);
+  const details = fieldsOf(usage['completion_tokens_details']);
+  const promptTokens = number(usage['prompt_tokens']);
+  const completionTokens = number(usage['completion_tokens']);
+  const total = number(usage['total_tokens']);
+  const isTold = promptTokens !== null && completionTokens !== null && total !== null;
+  const calls = message['tool_calls'] ?? (message['function_call'] ? [message['function_call']] : null);
+  const called = Array.isArray(calls) ? JSON.stringify(calls) : null;
   const refusal = text(message['refusal']) ?? '';
   return {
     response: text(message['content']) ?? text(choice['text']) ?? called ?? (refusal === '' ? null : refusal),
     usage: {
-      promptTokens: number(usage['prompt_tokens']),
-      completionTokens: number(usage['completion_tokens']),
-      cachedTokens: number(promptDetails['cached_tokens']),
-      cacheWriteTokens: null,
+      promptTokens,
+      // xAI and Gemini count thoughts beside the completion: their total, and their bill, holds them all the same.
+      completionTokens: isTold ? Math.max(completionTokens, total - promptTokens) : completionTokens,
+      cachedTokens: number(promptDetails['cached_tokens']) ?? number(usage['prompt_cache_hit_tokens']),
+      cacheWriteTokens: number(promptDetails['cache_write_tokens']),
       reasoningTokens: number(details['reasoning_tokens']),
       isEstimated: false,
     },
@@ -134,8 +137,42 @@ function openaiFacts(response: Fields, choices: readonly unknown[]): ResponseFac
   };
 }
 
+/** Items of OpenAI's Responses that wait for the caller. */
+const CALLS =
+  /^(function|custom_tool|tool_search|computer|shell|local_shell|apply_patch)_call$|^mcp_approval_request$/;
+
+/** An answer of OpenAI's Responses. */
+function responsesFacts(response: Fields, output: readonly unknown[]): ResponseFacts {
+  const usage = fieldsOf(response['usage']);
+  const input = fieldsOf(usage['input_tokens_details']);
+  const items = output.filter(isFields);
+  const parts = items
+    .flatMap((item) => (Array.isArray(item['content']) ? item['content'] : []))
+    .filter(isFields);
+  const said = parts.filter((part) => part['type'] === 'output_text').map((part) => text(part['text']) ?? '');
+  const refusal = parts.map((part) => text(part['refusal']) ?? '').join('');
+  const called = items.filter((item) => CALLS.test(text(item['type']) ?? ''));
+  const reason = fieldsOf(response['incomplete_details'])['reason'];
+  const end = refusal !== '' ? 'refusal' : called.length > 0 ? 'tool_calls' : 'stop';
+  return {
+    response: said.join('') || (called.length > 0 ? JSON.stringify(called) : refusal),
+    usage: {
+      promptTokens: number(usage['input_tokens']),
+      completionTokens: number(usage['output_tokens']),
+      cachedTokens: number(input['cached_tokens']),
+      cacheWriteTokens: number(input['cache_write_tokens']),
+      reasoningTokens: number(fieldsOf(usage['output_tokens_details'])['reasoning_tokens']),
+      isEstimated: false,
+    },
+    finishReason: reason === 'max_output_tokens' ? 'length' : (finishReason(reason) ?? end),
+    modelReported: text(response['model']),
+    responseId: text(response['id']),
+    ...NO_TIMINGS,
+  };
+}
+
 function anthropicFacts(response: Fields, content: readonly unknown[]): ResponseFacts {
-  const usage: Fields = isFields(response['usage']) ? response['usage'] : {};
+  const usage = fieldsOf(response['usage']);
   const cached = number(usage['cache_read_input_tokens']);
   const written = number(usage['cache_creation_input_tokens']);
   const fresh = number(usage['input_tokens']);
@@ -150,7 +187,7 @@ function anthropicFacts(response: Fields, content: readonly unknown[]): Response
       completionTokens: number(usage['output_tokens']),
       cachedTokens: cached,
       cacheWriteTokens: written,
-      reasoningTokens: null,
+      reasoningTokens: number(fieldsOf(usage['output_tokens_details'])['thinking_tokens']),
       isEstimated: false,
     },
     finishReason: finishReason(response['stop_reason']),

@@ -267,8 +267,8 @@ export class UsageTracker implements AsyncDisposable {
   }
 
   /** Dollars of an exchange; null when price or counts are unknown. */
-  costOf(modelId: string, usage: TokenUsage): number | null {
-    return this.#prices.price(modelId, usage, new Date(this.#clock()))?.costUsd ?? null;
+  costOf(modelId: string, usage: TokenUsage, modelReported: string | null = null): number | null {
+    return this.#prices.price(modelId, usage, new Date(this.#clock()), modelReported)?.costUsd ?? null;
   }
 
   get counters(): TrackerCounters {

@@ -6,9 +6,17 @@ import type { Decision } from '../../src/core/decision.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { ModelCatalog } from '../../src/core/model-catalog.ts';
 import type { TokenUsage } from '../../src/core/usage-record.ts';
-import type { LoggedOutcome, LoggedRequest, RequestLog, RoutedMessage } from '../../src/gateway/deps.ts';
+import type {
+  GatewayDeps,
+  LoggedOutcome,
+  LoggedRequest,
+  RequestLog,
+  RoutedMessage,
+} from '../../src/gateway/deps.ts';
 import { gatewayPlugin } from '../../src/gateway/plugin.ts';
+import type { ProviderSettings } from '../../src/gateway/provider-registry.ts';
 import { ProviderRegistry } from '../../src/gateway/provider-registry.ts';
+import type { ResponseCache } from '../../src/gateway/response-cache.ts';
 import type { UpstreamLimits } from '../../src/gateway/upstream.ts';
 import { UpstreamPools } from '../../src/gateway/upstream.ts';
 import type { FakeProvider } from './fake-provider.ts';
@@ -96,6 +104,14 @@ export interface TestGatewayOptions {
   /** Overrides of what the router decides. Default: the named model, or all chat models in order. */
   readonly decide?: (message: RoutedMessage) => Partial<Decision>;
   readonly bodyMaxBytes?: number;
+  /** Settings of all providers, over those that the kit gives. */
+  readonly settings?: Partial<ProviderSettings>;
+  /** What the gateway is handed beside or in place of the kit's own. */
+  readonly deps?: Partial<GatewayDeps>;
+  /** Time of the registry, milliseconds since 1970. */
+  readonly registryClock?: () => number;
+  /** Left out: every answer is a new one. */
+  readonly cache?: ResponseCache;
   /** The providers of kind openai have Responses. */
   readonly hasResponses?: boolean;
 }
@@ -111,10 +127,11 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
       apiKey: 'secret-key',
       isLocal: provider.kind === 'ollama',
       hasResponses: options.hasResponses,
+      ...options.settings,
     })),
     upstream,
     logger: SILENT_LOGGER,
-    clock: Date.now,
+    clock: options.registryClock ?? Date.now,
   });
   await registry.refresh();
   const log = new TestLog();
@@ -126,12 +143,14 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
     logger: SILENT_LOGGER,
     clock: () => performance.timeOrigin + performance.now(),
     bodyMaxBytes: options.bodyMaxBytes,
+    cache: options.cache,
     router: {
       route: async (message: RoutedMessage) => {
         routed.push(message);
         return { ...decisionFor(message, registry.catalog), ...options.decide?.(message) };
       },
     },
+    ...options.deps,
   });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as AddressInfo;

@@ -122,6 +122,8 @@ export class Tallyrank implements AsyncDisposable {
         id,
         kind,
         baseUrl,
+        // A failure that a test queues is there to be seen.
+        retries: 0,
       }));
       // JSON is YAML.
       writeFileSync(file, JSON.stringify({ logLevel: 'info', providers, ...options.config }, null, 1));

@@ -71,6 +71,11 @@ export interface InboundProtocol {
   readonly name: ProtocolName;
   /** Content type of a streamed answer; a whole one is JSON. */
   readonly streamType: string;
+  /**
+   * What may be sent before the first content while a model loads, and means nothing. Left out: a comment where answers are
+   * server-sent events, nothing elsewhere.
+   */
+  readonly keepAlive?: string | undefined;
   /** Header in which these clients look for the id of the request, beside ours; null: they do not. */
   readonly requestIdHeader: string | null;
   /** @throws {TallyrankError} `bad_request`, with the field in `param` and a sentence that says what to change */

@@ -127,10 +127,11 @@ export class OpenAiProvider implements Provider {
     const completion = ownSource(call, 'openai-completions', isStream);
     if (completion !== null && completion.ownFeatures.length > 0) {
       const body = forwardCompletionsRequest(completion, call.modelName, isStream);
-      return { path: COMPLETIONS_PATH, body, keepsWire: true };
+      return { path: this.#pathOf(call, COMPLETIONS_PATH), body, keepsWire: true };
     }
     const own = ownSource(call, 'openai-chat', isStream);
-    return { path: CHAT_PATH, body: this.#bodyOf(call, own, isStream), keepsWire: own !== null };
+    const path = this.#pathOf(call, CHAT_PATH);
+    return { path, body: this.#bodyOf(call, own, isStream), keepsWire: own !== null };
   }
 
   #pathOf({ modelName }: { readonly modelName: string }, path: string): string {

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS usage_log (
   started_at DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
   inserted_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(DoubleDelta, ZSTD(1)),
   -- gateway, library, import; shadow: nobody asked and nobody saw the answer, whose request shadow_of names;
-  -- embedding: vectors were asked for, and no answer
+  -- embedding: vectors were asked for, and no answer; cache: the answer to an equal request was given again
   source LowCardinality(String),
   shadow_of Nullable(UUID),
   model_asked LowCardinality(String),
@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS usage_log (
   overhead_ms Nullable(Float64),
   cost_usd Nullable(Float64),
   price_version LowCardinality(String),
+  -- what an answer from the cache, which cost nothing, would have cost anew
+  avoided_usd Nullable(Float64),
   user_id String,
   session_id String,
   room_id LowCardinality(String),

@@ -120,7 +120,7 @@ SELECT
   uniqState(user_id) AS users,
   uniqState(prompt_hash) AS prompts
 FROM usage_log
-WHERE source != 'embedding'
+WHERE source NOT IN ('embedding', 'cache')
 GROUP BY run_id, hour, use_case, model_id, source;
 
 -- A model that failed and was stood in for: no request of its own, but a failure.
@@ -135,5 +135,5 @@ SELECT
   count() AS failure_count
 FROM usage_log
 ARRAY JOIN failed_model_ids AS failed_model_id
-WHERE source != 'embedding'
+WHERE source NOT IN ('embedding', 'cache')
 GROUP BY run_id, hour, use_case, model_id, source;

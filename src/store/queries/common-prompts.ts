@@ -42,6 +42,7 @@ FROM ${rowsUnderRun({
   columns: ['prompt_hash', 'prompt', 'model_id', 'started_at'],
   where: `${ASKED} AND prompt_hash IN (SELECT prompt_hash FROM most_asked)`,
   assignedWhere: 'prompt_hash IN (SELECT prompt_hash FROM most_asked)',
+  withCached: true,
 })} AS asked
 GROUP BY prompt_hash
 ORDER BY requestCount DESC, promptHash`;

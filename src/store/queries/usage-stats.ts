@@ -44,6 +44,13 @@ export interface UsageStats {
   readonly shadow: Pick<UsageFigures, 'requestCount' | 'pricedCount' | 'costSumUsd'>;
   /** Requests for vectors, which are no questions: in no other figure, and paid all the same. */
   readonly embedding: Pick<UsageFigures, 'requestCount' | 'pricedCount' | 'costSumUsd' | 'promptTokenSum'>;
+  /** Requests that the cache answered: they cost nothing, and are in no other figure. */
+  readonly cached: {
+    readonly requestCount: number;
+    /** Those whose answer's price is known, and what they would have cost anew. */
+    readonly pricedCount: number;
+    readonly avoidedUsd: number | null;
+  };
   readonly bucketMs: number;
   /** Every bucket that the window touches, oldest first; `at` is the bucket's start in ISO 8601. */
   readonly series: readonly (UsageFigures & { readonly at: string })[];
@@ -121,16 +128,26 @@ FROM usage_log
 WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
   AND source = 'embedding'`;
 
+const CACHED = `
+SELECT
+  count() AS requestCount,
+  countIf(avoided_usd IS NOT NULL) AS pricedCount,
+  if(pricedCount = 0, NULL, sum(ifNull(avoided_usd, 0))) AS avoidedUsd
+FROM usage_log
+WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
+  AND source = 'cache'`;
+
 /** What was asked in a window, of which model, for what, and when? Reads roll-up and log of the current run. */
 export async function usageStats(db: Database, timeframe: Timeframe): Promise<UsageStats> {
   const runId = await currentRunId(db);
   const window = usageWindow(timeframe);
   const params = { run: runId, ...window.params };
-  const [rows, [distinct], [shadow], [embedding]] = await Promise.all([
+  const [rows, [distinct], [shadow], [embedding], [cached]] = await Promise.all([
     db.query<Row>(USAGE_STATS, params),
     db.query<Pick<UsageTotal, 'userCount' | 'distinctPromptCount'>>(DISTINCT, params),
     db.query<UsageStats['shadow']>(SHADOWS, params),
     db.query<UsageStats['embedding']>(EMBEDDINGS, params),
+    db.query<UsageStats['cached']>(CACHED, params),
   ]);
   const buckets = new Map(rows.filter((row) => row.level === 'bucket').map((row) => [row.bucketMs, row]));
   return {
@@ -147,6 +164,7 @@ export async function usageStats(db: Database, timeframe: Timeframe): Promise<Us
       .map((row) => ({ useCase: row.useCase, ...figuresOf(row) })),
     shadow: shadow ?? { requestCount: 0, pricedCount: 0, costSumUsd: null },
     embedding: embedding ?? { requestCount: 0, pricedCount: 0, costSumUsd: null, promptTokenSum: null },
+    cached: cached ?? { requestCount: 0, pricedCount: 0, avoidedUsd: null },
     bucketMs: window.bucketMs,
     series: window.bucketStartsMs.map((ms) => ({
       at: new Date(ms).toISOString(),

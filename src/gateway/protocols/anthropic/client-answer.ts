@@ -5,7 +5,7 @@ import { UpstreamRejection } from '../../upstream-errors.ts';
 import type { Fields } from '../fields.ts';
 import { tryParseFields } from '../fields.ts';
 import type { AnswerHead } from '../inbound.ts';
-import { encodeStopReason, toToolId, UNSIGNED } from './wire-words.ts';
+import { encodeStopReason, THREAD, toToolId, UNSIGNED } from './wire-words.ts';
 
 /** An answer as the body of `/v1/messages`. */
 export function encodeMessage(head: AnswerHead, answer: ChatAnswer): string {
@@ -50,10 +50,12 @@ function inputOf(text: string): Fields {
  */
 export function encodeUsage(usage: TokenUsage): Fields {
   const { promptTokens, completionTokens, cachedTokens, cacheWriteTokens } = usage;
-  const inputTokens = (promptTokens ?? 0) - (cachedTokens ?? 0) - (cacheWriteTokens ?? 0);
+  const freshTokens = Math.max(0, (promptTokens ?? 0) - (cachedTokens ?? 0));
+  // OpenRouter counts some tokens as written and as read: they were one of the two.
+  const writtenTokens = Math.min(cacheWriteTokens ?? 0, freshTokens);
   return {
-    input_tokens: Math.max(0, inputTokens),
-    cache_creation_input_tokens: cacheWriteTokens,
+    input_tokens: freshTokens - writtenTokens,
+    cache_creation_input_tokens: cacheWriteTokens === null ? null : writtenTokens,
     cache_read_input_tokens: cachedTokens,
     output_tokens: completionTokens ?? 0,
   };
@@ -84,6 +86,13 @@ const TYPES_OF_STATUS: Readonly<Record<number, string>> = {
   529: 'overloaded_error',
 };
 
+/** What SDKs decide by: told that a request cannot have a thread, they send the conversation without one. */
+function detailsOf({ param }: TallyrankError, rejection: UpstreamRejection | null): Fields {
+  if (param === THREAD)
+    return { details: { error_code: 'thread_unsupported_request', unsupported: [THREAD] } };
+  return rejection?.details == null ? {} : { details: rejection.details };
+}
+
 /** Anthropic's error body, with our code beside its type. A refusal of the provider's keeps its own words. */
 export function encodeError(error: TallyrankError, requestId: string | null): string {
   const { cause, statusCode } = error;
@@ -94,7 +103,12 @@ export function encodeError(error: TallyrankError, requestId: string | null): st
     (ERROR_TYPES.has(own) ? own : statusCode < 500 ? 'invalid_request_error' : 'api_error');
   return JSON.stringify({
     type: 'error',
-    error: { type, message: rejection?.message ?? error.message, code: error.code },
+    error: {
+      type,
+      message: rejection?.message ?? error.message,
+      code: error.code,
+      ...detailsOf(error, rejection),
+    },
     request_id: requestId,
   });
 }

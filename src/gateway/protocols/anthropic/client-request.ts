@@ -16,7 +16,7 @@ import {
   parseJsonBody,
   stringifyRequest,
 } from '../json-body.ts';
-import { API_VERSION } from './wire-words.ts';
+import { API_VERSION, THREAD } from './wire-words.ts';
 
 const isTextOrParts = (value: unknown): boolean => isText(value) || isFieldsList(value);
 
@@ -33,10 +33,11 @@ const CHECKS: readonly FieldCheck[] = [
   ['top_k', isNumber, 'a number'],
   ['stop_sequences', isTextList, 'a list of texts'],
   ['metadata', isFields, 'an object'],
+  [THREAD, isFields, 'an object'],
 ];
 
 /** Fields of the body that ask for something only Anthropic's own servers have. */
-const OWN_FIELDS = ['mcp_servers', 'container'] as const;
+const OWN_FIELDS = ['mcp_servers', 'container', THREAD] as const;
 
 /** Fields that are sent on to Anthropic in a header. */
 const FORWARDED_HEADERS = ['anthropic-beta', 'anthropic-version'] as const;
@@ -60,7 +61,9 @@ export function parseMessagesRequest(
   if (!isCount && typeof body['max_tokens'] !== 'number') {
     throw badRequest('max_tokens is missing: give the most tokens that the answer may have.', 'max_tokens');
   }
-  if (!Array.isArray(messages) || messages.length === 0) {
+  // A thread goes on after a pause without anything new.
+  const mayBeEmpty = toFields(body[THREAD])['type'] === 'continue';
+  if (!Array.isArray(messages) || (messages.length === 0 && !mayBeEmpty)) {
     throw badRequest(
       'messages must be a list with at least one message, e.g. [{"role": "user", "content": "Hello"}].',
       'messages',
@@ -90,6 +93,11 @@ export function parseMessagesRequest(
 
 function isAsked(value: unknown): boolean {
   return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
+}
+
+/** True for a request that leaves its conversation at the server, or goes on with one that lies there. */
+export function hasThread({ protocol, body }: ClientRequest): boolean {
+  return protocol === 'anthropic' && isAsked(body[THREAD]);
 }
 
 /** The version is the one we send anyway, unless the client wants another. */

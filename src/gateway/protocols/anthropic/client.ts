@@ -7,6 +7,7 @@ import { MessagesStream } from './client-stream.ts';
 export const ANTHROPIC_MESSAGES: InboundProtocol = {
   name: 'anthropic',
   streamType: 'text/event-stream; charset=utf-8',
+  keepAlive: 'event: ping\ndata: {"type":"ping"}\n\n',
   requestIdHeader: 'request-id',
   parse: parseMessagesRequest,
   newAnswerId: (requestId) => `msg_${requestId}`,

@@ -129,7 +129,11 @@ export class AnthropicStreamReader {
       case 'message_start': {
         const message = toFields(event['message']);
         this.#usage = { ...this.#usage, ...toFields(message['usage']) };
-        return { ...EMPTY_PART, responseId: toWord(message['id']), modelReported: toWord(message['model']) };
+        return {
+          ...this.#decodeStart(message),
+          responseId: toWord(message['id']),
+          modelReported: toWord(message['model']),
+        };
       }
       case 'content_block_start':
         return this.#startBlock(toCount(event['index']) ?? 0, toFields(event['content_block']));
@@ -154,6 +158,21 @@ export class AnthropicStreamReader {
     }
   }
 
+  /** A message that goes on after a tool of Anthropic's own begins with all that it holds, and with its end. */
+  #decodeStart(message: Fields): AnswerPart {
+    const finishReason = decodeStopReason(message['stop_reason']);
+    if (finishReason === null) return EMPTY_PART;
+    this.#hasEnded = true;
+    const parts = toFieldsList(message['content']).map((block, index) => this.#startBlock(index, block));
+    return {
+      ...EMPTY_PART,
+      text: parts.map((part) => part?.text ?? '').join(''),
+      toolCalls: parts.flatMap((part) => part?.toolCalls ?? []),
+      finishReason,
+      usage: decodeUsage(this.#usage),
+    };
+  }
+
   #startBlock(index: number, block: Fields): AnswerPart | null {
     this.#thinking = toText(block['thinking']);
     if (block['type'] === 'text' && toText(block['text']) !== '') {
@@ -169,7 +188,10 @@ export class AnthropicStreamReader {
     }
     const callIndex = this.#toolCalls.size;
     this.#toolCalls.set(index, callIndex);
-    const call = { index: callIndex, id: toWord(block['id']), name: toWord(block['name']), arguments: '' };
+    const input = toFields(block['input']);
+    // Calls out of Anthropic's code execution come whole; all others begin with {} and follow in pieces.
+    const given = Object.keys(input).length === 0 ? '' : JSON.stringify(input);
+    const call = { index: callIndex, id: toWord(block['id']), name: toWord(block['name']), arguments: given };
     return { ...EMPTY_PART, toolCalls: [call] };
   }
 

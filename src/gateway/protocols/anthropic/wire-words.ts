@@ -3,6 +3,9 @@ import type { FinishReason } from '../../../core/usage-record.ts';
 /** The version of the protocol that we speak; the only one there is. */
 export const API_VERSION = '2023-06-01';
 
+/** Field of a request whose conversation lies at Anthropic: the turns after the first hold only what is new. */
+export const THREAD = 'thread';
+
 /**
  * The signature of thoughts that another provider's model had: Anthropic's clients demand one and send it back.
  * Anthropic itself would refuse it, so such thoughts are left out of what it is sent.

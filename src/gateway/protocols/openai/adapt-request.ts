@@ -54,7 +54,7 @@ function adaptLimit(adapted: Record<string, unknown>, modelName: string, { isOpe
 }
 
 /** Ids that another provider made, in the only form that Mistral takes: the same id always becomes the same. */
-export function withShortToolIds(message: ChatMessage): ChatMessage {
+function withShortToolIds(message: ChatMessage): ChatMessage {
   const { tool_calls: calls, tool_call_id: id } = message;
   if (calls === undefined && id === undefined) return message;
   return {

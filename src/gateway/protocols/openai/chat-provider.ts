@@ -1,13 +1,6 @@
 import type { FinishReason, ProviderTimings, TokenUsage } from '../../../core/usage-record.ts';
 import { NO_TIMINGS, NO_TOKEN_USAGE } from '../../../core/usage-record.ts';
-import type {
-  AnswerPart,
-  ChatAnswer,
-  ChatMessage,
-  ChatRequest,
-  ToolCall,
-  ToolCallDelta,
-} from '../../chat.ts';
+import type { AnswerPart, ChatAnswer, ChatMessage, ChatRequest } from '../../chat.ts';
 import { EMPTY_PART } from '../../chat.ts';
 import { frame } from '../../sse-writer.ts';
 import { cutOff, malformed, reportedFailure } from '../../upstream-errors.ts';
@@ -17,17 +10,16 @@ import { SseReader } from '../framing.ts';
 import { stringifyRequest } from '../json-body.ts';
 import { adaptRequest } from './adapt-request.ts';
 import type { OpenAiDialect } from './chat-provider-request.ts';
-
-const PLAIN: OpenAiDialect = { isOpenAi: false, takesCacheHints: false };
+import { decodeToolCalls, ToolCallNumbers } from './chat-tool-calls.ts';
 
 /** The body for an OpenAI-compatible server. Usage is always asked for; fields that we do not know stay. */
 export function encodeOpenAiRequest(
   given: ChatRequest,
   modelName: string,
   isStream: boolean,
-  dialect: OpenAiDialect = PLAIN,
+  dialect?: OpenAiDialect,
 ): string {
-  const request = adaptRequest(given, modelName, dialect);
+  const request = dialect === undefined ? given : adaptRequest(given, modelName, dialect);
   const { metadata, ...rest } = request;
   const messages = hasThoughts(request) ? request.messages.map(withoutThoughts) : request.messages;
   return stringifyRequest({
@@ -38,7 +30,7 @@ export function encodeOpenAiRequest(
     ...(rest['store'] === true && metadata ? { metadata } : {}),
     ...(isStream ? { stream: true } : {}),
     // Mistral refuses the field and always tells the usage.
-    ...(isStream && dialect.isMistral !== true
+    ...(isStream && dialect?.isMistral !== true
       ? { stream_options: { ...request.stream_options, include_usage: true } }
       : {}),
   });
@@ -67,16 +59,18 @@ export function decodeOpenAiAnswer(provider: string, bytes: Buffer, keepsWire: b
   const message = isFields(choice) ? messageOf(choice) : null;
   if (!isFields(choice) || message === null) throw malformed(provider, 'without a choice');
   refuseBrokenEnd(provider, choice);
+  const responseId = toWord(body['id']);
+  const toolCalls = decodeToolCalls(message, responseId);
   return {
     text: textOf(message['content']),
-    reasoning: toText(message['reasoning_content']) || toText(message['reasoning']),
+    reasoning: reasoningOf(message),
     refusal: toText(message['refusal']),
-    toolCalls: toFieldsList(message['tool_calls']).map(decodeToolCall),
+    toolCalls,
     thinkingBlocks: [],
-    finishReason: decodeFinishReason(choice['finish_reason']),
+    finishReason: decodeFinishReason(choice['finish_reason']) ?? (toolCalls.length > 0 ? 'tool_calls' : null),
     stopSequence: null,
     usage: decodeOpenAiUsage(body['usage']) ?? NO_TOKEN_USAGE,
-    responseId: toWord(body['id']),
+    responseId,
     modelReported: toWord(body['model']),
     timings: decodeTimings(body) ?? NO_TIMINGS,
     wire: keepsWire ? bytes : null,
@@ -94,9 +88,14 @@ function decodeOpenAiUsage(value: unknown): TokenUsage | null {
   if (!isFields(value)) return null;
   const prompt = toFields(value['prompt_tokens_details']);
   const completion = toFields(value['completion_tokens_details']);
+  const promptTokens = toCount(value['prompt_tokens']);
+  const completionTokens = toCount(value['completion_tokens']);
+  const total = toCount(value['total_tokens']);
+  const isTold = promptTokens !== null && completionTokens !== null && total !== null;
   return {
-    promptTokens: toCount(value['prompt_tokens']),
-    completionTokens: toCount(value['completion_tokens']),
+    promptTokens,
+    // xAI and Gemini count thoughts beside the completion: their total, and their bill, holds them all the same.
+    completionTokens: isTold ? Math.max(completionTokens, total - promptTokens) : completionTokens,
     cachedTokens: toCount(prompt['cached_tokens']) ?? toCount(value['prompt_cache_hit_tokens']),
     cacheWriteTokens: toCount(prompt['cache_write_tokens']),
     reasoningTokens: toCount(completion['reasoning_tokens']),
@@ -109,8 +108,10 @@ export class OpenAiStreamReader {
   readonly #provider: string;
   readonly #keepsWire: boolean;
   readonly #frames: SseReader;
+  readonly #toolCalls = new ToolCallNumbers();
   #hasBegun = false;
   #hasEnded = false;
+  #hasReason = false;
 
   /** @param keepsWire  the client speaks the protocol too and may have the chunks as they are */
   constructor(provider: string, keepsWire: boolean) {
@@ -129,7 +130,9 @@ export class OpenAiStreamReader {
     const parts = this.#decode(this.#frames.end());
     if (!this.#hasBegun) throw malformed(this.#provider, 'nothing of its protocol');
     if (!this.#hasEnded) throw cutOff(this.#provider);
-    return parts;
+    if (this.#hasReason) return parts;
+    // Some servers end without a reason, and clients wait for one.
+    return [...parts, { ...EMPTY_PART, finishReason: this.#toolCalls.count > 0 ? 'tool_calls' : 'stop' }];
   }
 
   #decode(events: readonly string[]): AnswerPart[] {
@@ -143,22 +146,31 @@ export class OpenAiStreamReader {
       if (chunk === null) throw malformed(this.#provider, 'an event that is not a JSON object');
       if (chunk['error']) throw reportedFailure(this.#provider, chunk['error']);
       this.#hasBegun = true;
-      const part = decodeChunk(this.#provider, chunk, this.#keepsWire ? data : null);
-      if (part.finishReason !== null) this.#hasEnded = true;
+      const part = decodeChunk(this.#provider, chunk, this.#keepsWire ? data : null, this.#toolCalls);
+      this.#hasReason ||= part.finishReason !== null;
+      this.#hasEnded ||= this.#hasReason;
       parts.push(part);
     }
     return parts;
   }
 }
 
-function decodeChunk(provider: string, chunk: Fields, data: string | null): AnswerPart {
+function decodeChunk(
+  provider: string,
+  chunk: Fields,
+  data: string | null,
+  toolCalls: ToolCallNumbers,
+): AnswerPart {
   const choices = toFieldsList(chunk['choices']);
-  const usage = decodeOpenAiUsage(chunk['usage']);
+  // Groq has a place of its own for it, beside OpenAI's or alone.
+  const counted = chunk['usage'] ?? toFields(chunk['x_groq'])['usage'];
+  const usage = decodeOpenAiUsage(counted);
+  const responseId = toWord(chunk['id']);
   const base = {
     ...EMPTY_PART,
     usage,
-    usageWire: usage === null ? null : toFields(chunk['usage']),
-    responseId: toWord(chunk['id']),
+    usageWire: usage === null ? null : toFields(counted),
+    responseId,
     modelReported: toWord(chunk['model']),
     timings: decodeTimings(chunk),
   };
@@ -174,36 +186,13 @@ function decodeChunk(provider: string, chunk: Fields, data: string | null): Answ
   return {
     ...base,
     text: textOf(delta['content'] ?? choice['text']),
-    reasoning: toText(delta['reasoning_content']) || toText(delta['reasoning']),
+    reasoning: reasoningOf(delta),
     refusal: toText(delta['refusal']),
-    toolCalls: delta['tool_calls'] ? toFieldsList(delta['tool_calls']).map(decodeToolCallDelta) : [],
+    toolCalls: delta['tool_calls']
+      ? toFieldsList(delta['tool_calls']).map((call) => toolCalls.decode(call, responseId))
+      : [],
     finishReason: decodeFinishReason(choice['finish_reason']),
     wire,
-  };
-}
-
-function decodeToolCall(call: Fields): ToolCall {
-  const called = toFields(call['function'] ?? call['custom']);
-  return {
-    id: toText(call['id']),
-    name: toText(called['name']),
-    // A custom tool takes free text; an object is what some servers send in place of a text.
-    arguments:
-      call['type'] === 'custom'
-        ? JSON.stringify(called['input'] ?? '')
-        : typeof called['arguments'] === 'object'
-          ? JSON.stringify(called['arguments'])
-          : toText(called['arguments']),
-  };
-}
-
-function decodeToolCallDelta(call: Fields, at: number): ToolCallDelta {
-  const called = toFields(call['function']);
-  return {
-    index: toCount(call['index']) ?? at,
-    id: toWord(call['id']),
-    name: toWord(called['name']),
-    arguments: toText(called['arguments']),
   };
 }
 
@@ -213,6 +202,19 @@ function textOf(content: unknown): string {
   return toFieldsList(content)
     .map((part) => toText(part['text']))
     .join('');
+}
+
+/** Thoughts, where servers put them: two names for a text, parts of the content (Mistral), a list of details. */
+function reasoningOf(message: Fields): string {
+  const text = toText(message['reasoning_content']) || toText(message['reasoning']);
+  if (text !== '') return text;
+  const { content, reasoning_details: details } = message;
+  if (Array.isArray(content)) {
+    return toFieldsList(content)
+      .map((part) => textOf(part['thinking']))
+      .join('');
+  }
+  return details ? textOf(details) : '';
 }
 
 const MS_PER_SECOND = 1_000;
@@ -268,7 +270,8 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 };
 
 function decodeFinishReason(reason: unknown): FinishReason | null {
-  if (typeof reason !== 'string') return null;
+  // Some servers have '' in every chunk but the last.
+  if (typeof reason !== 'string' || reason === '') return null;
   // A word that we do not know still says that the answer has ended.
   return FINISH_REASONS[reason.toLowerCase()] ?? (reason.includes('length') ? 'length' : 'stop');
 }

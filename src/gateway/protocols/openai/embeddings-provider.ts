@@ -7,7 +7,11 @@ import { stringifyRequest } from '../json-body.ts';
 /** The body for the `/embeddings` of an OpenAI-compatible server; a client of the protocol has its own sent on. */
 export function encodeOpenAiEmbedding({ modelName, source }: EmbeddingCall): string {
   const { protocol, body, inputs, dimensions } = source;
-  if (protocol === 'openai-embeddings') return stringifyRequest({ ...body, model: modelName });
+  if (protocol === 'openai-embeddings') {
+    // Our clients send it for tracking; nobody knows it here.
+    const { metadata: _metadata, ...rest } = body;
+    return stringifyRequest({ ...rest, model: modelName });
+  }
   return stringifyRequest({
     model: modelName,
     input: inputs.texts ?? inputs.tokens,

@@ -4,13 +4,14 @@ import type { Fields } from '../fields.ts';
 import { toFields } from '../fields.ts';
 import type { AnswerHead, ClientRequest } from '../inbound.ts';
 import { REASONING_ID, sealThoughts } from './responses-thoughts.ts';
+import { splitName } from './tool-namespaces.ts';
 
 /** Where an answer stands: `failed` and the like come as errors. */
 type ResponseStatus = 'in_progress' | 'completed' | 'incomplete';
 
 /** An answer as the body of `/v1/responses`. */
 export function encodeResponse(client: ClientRequest, head: AnswerHead, answer: ChatAnswer): string {
-  return JSON.stringify(finishedResponse(client, head, answer, encodeOutput(head, answer)));
+  return JSON.stringify(finishedResponse(client, head, answer, encodeOutput(client, head, answer)));
 }
 
 /** The response object of an answer that has come to its end. */
@@ -65,7 +66,7 @@ function incompleteReason({ finishReason }: ChatAnswer): string | null {
   return finishReason === 'content_filter' ? 'content_filter' : null;
 }
 
-function encodeOutput(head: AnswerHead, answer: ChatAnswer): Fields[] {
+function encodeOutput(client: ClientRequest, head: AnswerHead, answer: ChatAnswer): Fields[] {
   const output: Fields[] = [];
   const idOf = itemIds(head);
   if (answer.reasoning !== '' || answer.thinkingBlocks.length > 0) {
@@ -77,7 +78,7 @@ function encodeOutput(head: AnswerHead, answer: ChatAnswer): Fields[] {
   ];
   if (content.length > 0) output.push(messageItem(idOf('msg_', output.length), content, 'completed'));
   for (const call of answer.toolCalls) {
-    output.push(callItem(idOf('fc_', output.length), call, 'completed'));
+    output.push(callItem(client, idOf('fc_', output.length), call, 'completed'));
   }
   return output;
 }
@@ -101,14 +102,19 @@ export function messageItem(id: string, content: readonly Fields[], status: Resp
   return { id, type: 'message', status, role: 'assistant', content };
 }
 
-export function callItem(id: string, call: ToolCall, status: ResponseStatus): Fields {
+export function callItem(
+  { body }: ClientRequest,
+  id: string,
+  call: ToolCall,
+  status: ResponseStatus,
+): Fields {
   return {
     id,
     type: 'function_call',
     status,
     arguments: call.arguments,
     call_id: call.id,
-    name: call.name,
+    ...splitName(body, call.name),
   };
 }
 

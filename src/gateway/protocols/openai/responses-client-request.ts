@@ -15,6 +15,7 @@ import {
   stringifyRequest,
 } from '../json-body.ts';
 import { openThoughts } from './responses-thoughts.ts';
+import { functionsOf, isNamespace, joinedName } from './tool-namespaces.ts';
 
 const CHECKS: readonly FieldCheck[] = [
   ['stream', isBoolean, 'true or false'],
@@ -103,7 +104,8 @@ function readItem(item: Fields, at: number, reading: Reading): void {
       readMessage(item, at, reading);
       return;
     case 'function_call': {
-      const called = { name: item['name'], arguments: toText(item['arguments']) };
+      const name = joinedName(toWord(item['namespace']), toText(item['name']));
+      const called = { name, arguments: toText(item['arguments']) };
       addToolCall({ id: item['call_id'], type: 'function', function: called }, reading);
       return;
     }
@@ -192,7 +194,9 @@ function decodePart(part: Fields, own: Set<string>): ContentPart {
 }
 
 function decodeTools(body: Fields, own: Set<string>): Partial<ChatRequest> {
-  const given = toFieldsList(body['tools']);
+  const given = toFieldsList(body['tools']).flatMap((tool) =>
+    isNamespace(tool) ? functionsOf(tool) : [tool],
+  );
   const choice = decodeToolChoice(body['tool_choice'], own);
   return {
     ...(given.length === 0 ? {} : { tools: given.map((tool) => decodeTool(tool, own)) }),
@@ -237,6 +241,8 @@ function decodeSettings(body: Fields): Partial<ChatRequest> {
   const given = (field: string, name = field): Fields =>
     body[field] === undefined || body[field] === null ? {} : { [name]: body[field] };
   const effort = toWord(toFields(body['reasoning'])['effort']);
+  // Codex names its session there.
+  const sessionId = toWord(toFields(body['client_metadata'])['session_id']);
   const format = toFields(toFields(body['text'])['format']);
   const { type, name, description, schema, strict } = format;
   const schemaFormat = {
@@ -254,6 +260,7 @@ function decodeSettings(body: Fields): Partial<ChatRequest> {
     ...given('top_p'),
     ...given('user'),
     ...given('metadata'),
+    ...(sessionId === null ? {} : { metadata: { session_id: sessionId, ...toFields(body['metadata']) } }),
     ...(effort === null ? {} : { reasoning_effort: effort }),
     ...(type === 'json_object' ? { response_format: { type } } : {}),
     ...(type === 'json_schema' ? { response_format: schemaFormat } : {}),

@@ -16,6 +16,7 @@ import {
   textPart,
 } from './responses-client-answer.ts';
 import { REASONING_ID, sealThoughts } from './responses-thoughts.ts';
+import { splitName } from './tool-namespaces.ts';
 
 /** The output item that is being written: items follow each other. The protocol tells each whole text again. */
 type OpenItem =
@@ -66,8 +67,10 @@ export class ResponsesStream implements AnswerStream {
   }
 
   error(error: TallyrankError): string {
-    const { message, code, param } = toFields(tryParseFields(encodeError(error))?.['error']);
-    return this.#event('error', { code, message, param });
+    const said = toFields(tryParseFields(encodeError(error))?.['error']);
+    const { message, code, param } = said;
+    // The reference has the fields side by side; OpenAI itself nests them, and its SDKs throw for that alone.
+    return this.#event('error', { code, message, param, error: said });
   }
 
   #encode(part: AnswerPart): string {
@@ -154,7 +157,7 @@ export class ResponsesStream implements AnswerStream {
       };
       this.#open = item;
       const started = { id: item.callId, name: item.name, arguments: '' };
-      frames += this.#added(callItem(id, started, 'in_progress'));
+      frames += this.#added(callItem(this.#client, id, started, 'in_progress'));
     }
     if (call.arguments === '') return frames;
     item.arguments += call.arguments;
@@ -186,10 +189,10 @@ export class ResponsesStream implements AnswerStream {
         return this.#closeMessage(item);
       case 'call': {
         const call = { id: item.callId, name: item.name, arguments: item.arguments };
-        const done = { arguments: item.arguments, name: item.name };
+        const done = { arguments: item.arguments, name: splitName(this.#client.body, item.name)['name'] };
         return (
           this.#itemEvent('response.function_call_arguments.done', item.id, done) +
-          this.#done(callItem(item.id, call, 'completed'))
+          this.#done(callItem(this.#client, item.id, call, 'completed'))
         );
       }
     }

@@ -35,10 +35,7 @@ export function decodeResponse(provider: string, bytes: Buffer): ChatAnswer {
   const toolCalls = items.map(decodeCall).filter((call) => call !== null);
   return {
     text: joined(contents, 'output_text', 'text'),
-    reasoning: items
-      .flatMap((item) => toFieldsList(item['summary']))
-      .map((part) => toText(part['text']))
-      .join('\n'),
+    reasoning: items.map(reasoningOf).filter(Boolean).join('\n'),
     refusal: joined(contents, 'refusal', 'refusal'),
     toolCalls,
     thinkingBlocks: [],
@@ -59,6 +56,9 @@ export class ResponsesStreamReader {
   #callCount = 0;
   /** Index of an output item to the index of its call. */
   readonly #calls = new Map<number, number>();
+  /** Indexes of calls of which pieces have come. */
+  readonly #begunCalls = new Set<number>();
+  #hasThought = false;
   #hasBegun = false;
   #hasEnded = false;
 
@@ -105,13 +105,19 @@ export class ResponsesStreamReader {
         return { refusal: toText(event['delta']) };
       case 'response.reasoning_summary_text.delta':
       case 'response.reasoning_text.delta':
+        this.#hasThought = true;
         return { reasoning: toText(event['delta']) };
+      case 'response.reasoning_summary_part.added':
+        return this.#hasThought ? { reasoning: '\n' } : {};
       case 'response.output_item.added':
         return this.#addItem(toCount(event['output_index']) ?? 0, toFields(event['item']));
+      case 'response.output_item.done':
+        return this.#endItem(toCount(event['output_index']) ?? 0, toFields(event['item']));
       case 'response.function_call_arguments.delta':
       case 'response.custom_tool_call_input.delta': {
         const index = this.#calls.get(toCount(event['output_index']) ?? 0);
         if (index === undefined) return {};
+        this.#begunCalls.add(index);
         return { toolCalls: [{ index, id: null, name: null, arguments: toText(event['delta']) }] };
       }
       case 'response.completed':
@@ -137,6 +143,22 @@ export class ResponsesStreamReader {
     this.#calls.set(outputIndex, index);
     return { toolCalls: [{ index, id: call.id, name: call.name, arguments: '' }] };
   }
+
+  /** LM Studio, and OpenAI for some kinds of calls, give the arguments at the end alone, and the id that holds. */
+  #endItem(outputIndex: number, item: Fields): Partial<AnswerPart> {
+    const call = decodeCall(item);
+    const index = this.#calls.get(outputIndex);
+    if (call === null || index === undefined || this.#begunCalls.has(index)) return {};
+    return { toolCalls: [{ index, id: call.id, name: null, arguments: call.arguments }] };
+  }
+}
+
+/** The summary of a reasoning item, or the thoughts themselves, which open models give. */
+function reasoningOf(item: Fields): string {
+  if (item['type'] !== 'reasoning') return '';
+  const summary = toFieldsList(item['summary']);
+  const parts = summary.length > 0 ? summary : toFieldsList(item['content']);
+  return parts.map((part) => toText(part['text'])).join('\n');
 }
 
 /** Items that OpenAI works off by itself, and texts. All others wait for the client, as tool calls do. */
@@ -146,19 +168,25 @@ const NO_CALLS: ReadonlySet<unknown> = new Set([
   'web_search_call',
   'file_search_call',
   'code_interpreter_call',
+  'image_generation_call',
   'mcp_call',
   'mcp_list_tools',
   'compaction',
 ]);
 
 function decodeCall(item: Fields): ToolCall | null {
-  if (NO_CALLS.has(item['type'])) return null;
+  // What OpenAI's own tools gave back stands among the items as well.
+  if (NO_CALLS.has(item['type']) || toText(item['type']).endsWith('_output')) return null;
   return {
     id: toWord(item['call_id']) ?? toText(item['id']),
     // Calls of built-in tools have no name but their kind.
     name: toWord(item['name']) ?? toText(item['type']),
     arguments:
-      item['type'] === 'custom_tool_call' ? JSON.stringify(toText(item['input'])) : toText(item['arguments']),
+      item['type'] === 'custom_tool_call'
+        ? JSON.stringify(toText(item['input']))
+        : isFields(item['arguments'])
+          ? JSON.stringify(item['arguments'])
+          : toText(item['arguments']),
   };
 }
 

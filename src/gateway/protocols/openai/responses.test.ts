@@ -377,12 +377,12 @@ describe('answers for Responses clients', () => {
   it('tell an error in the middle as an event', () => {
     const stream = OPENAI_RESPONSES.openStream(parse(plain), head);
     const [event] = eventsOf(stream.error(new TallyrankError('upstream_cut', 'Cut.'), 'r'));
+    const said = { code: 'upstream_cut', message: 'Cut.', param: null };
     expect(event).toEqual({
       type: 'error',
       sequence_number: 0,
-      code: 'upstream_cut',
-      message: 'Cut.',
-      param: null,
+      ...said,
+      error: { type: 'api_error', ...said },
     });
   });
 });

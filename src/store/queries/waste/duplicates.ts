@@ -1,5 +1,5 @@
 import type { Database } from '../../database.ts';
-import { ASKED_FOR } from '../../rows-under-run.ts';
+import { ASKED_FOR, BY_A_MODEL } from '../../rows-under-run.ts';
 import type { StoredQuery } from '../stored-query.ts';
 import { RETRY_GAP_MS } from './retries.ts';
 import { toNumberOrNull, type WasteFilter, type WasteScope, windowParams } from './waste-scope.ts';
@@ -63,7 +63,7 @@ FROM (
       AND finish_reason != 'tool_calls'
       AND ifNull(prompt_tokens, 0) <= {tokensMax:UInt32}
       AND usage_log.prompt != ''
-      AND ${ASKED_FOR}
+      AND ${ASKED_FOR} AND ${BY_A_MODEL}
       AND ({modelId:String} = '' OR model_id = {modelId:String})
       AND NOT multiSearchAny(conversation, ['"tool_calls"', '"tool_use"', '"role":"tool"', ';base64,'])
       AND cityHash64(model_id, prompt_hash, ifNull(prompt_tokens, 0)) IN (
@@ -73,7 +73,7 @@ FROM (
           AND success
           AND finish_reason != 'tool_calls'
           AND ifNull(prompt_tokens, 0) <= {tokensMax:UInt32}
-          AND ${ASKED_FOR}
+          AND ${ASKED_FOR} AND ${BY_A_MODEL}
           AND ({modelId:String} = '' OR model_id = {modelId:String})
         GROUP BY maybe_key
         HAVING count() > 1

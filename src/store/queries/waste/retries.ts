@@ -1,4 +1,5 @@
 import type { Database } from '../../database.ts';
+import { BY_A_MODEL } from '../../rows-under-run.ts';
 import type { StoredQuery } from '../stored-query.ts';
 import { toNumberOrNull, type WasteFilter, type WasteScope, windowParams } from './waste-scope.ts';
 
@@ -69,6 +70,7 @@ FROM (
     WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
       AND prompt_length > 0
       AND (session_id != '' OR user_id != '')
+      AND ${BY_A_MODEL}
       AND ({modelId:String} = '' OR model_id = {modelId:String})
       AND asked_key IN (
         SELECT
@@ -79,6 +81,7 @@ FROM (
         WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
           AND prompt_length > 0
           AND (session_id != '' OR user_id != '')
+          AND ${BY_A_MODEL}
           AND ({modelId:String} = '' OR model_id = {modelId:String})
         GROUP BY asked_key
         HAVING count() > 1

@@ -1,5 +1,5 @@
 import type { Database } from '../../database.ts';
-import { FOR_AN_ANSWER } from '../../rows-under-run.ts';
+import { BY_A_MODEL } from '../../rows-under-run.ts';
 import type { StoredQuery } from '../stored-query.ts';
 import { type WasteFilter, type WasteScope, windowParams } from './waste-scope.ts';
 
@@ -47,7 +47,7 @@ FROM (
   FROM usage_log
   WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
     AND prompt_tokens IS NOT NULL AND completion_tokens IS NOT NULL AND cost_usd > 0
-    AND ${FOR_AN_ANSWER}
+    AND ${BY_A_MODEL}
     AND ({modelId:String} = '' OR model_id = {modelId:String})
 )
 GROUP BY modelId
