@@ -21,14 +21,14 @@ function opened<T extends AsyncDisposable>(resource: T): T {
   return resource;
 }
 
-function registryOf(settings: readonly ProviderSettings[]): ProviderRegistry {
-  const upstream = opened(new UpstreamPools({ connectMs: 300 }));
+function registryOf(settings: readonly ProviderSettings[], listTimeoutMs = 30_000): ProviderRegistry {
+  const upstream = opened(new UpstreamPools({ connectMs: listTimeoutMs }));
   return new ProviderRegistry({
     settings,
     upstream,
     logger: SILENT_LOGGER,
     clock: () => 42,
-    listTimeoutMs: 300,
+    listTimeoutMs,
   });
 }
 
@@ -84,10 +84,13 @@ describe('ProviderRegistry', () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
-    const registry = registryOf([
-      { id: 'away', kind: 'ollama', baseUrl: 'http://127.0.0.1:1', isLocal: true },
-      { id: 'silent', kind: 'openai', baseUrl: `http://127.0.0.1:${port}/v1`, isLocal: false },
-    ]);
+    const registry = registryOf(
+      [
+        { id: 'away', kind: 'ollama', baseUrl: 'http://127.0.0.1:1', isLocal: true },
+        { id: 'silent', kind: 'openai', baseUrl: `http://127.0.0.1:${port}/v1`, isLocal: false },
+      ],
+      300,
+    );
     await registry.refresh();
     silent.closeAllConnections();
     silent.close();
@@ -96,6 +99,25 @@ describe('ProviderRegistry', () => {
       { id: 'away', isUp: false, error: { code: 'upstream_unreachable' } },
       { id: 'silent', isUp: false, error: { code: 'upstream_timeout' } },
     ]);
+  });
+
+  it('calls the models of a provider again that came back', async () => {
+    const listener = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    listener.close();
+    await once(listener, 'close');
+    const baseUrl = `http://127.0.0.1:${port}/v1`;
+    const registry = registryOf([{ id: 'p', kind: 'openai', baseUrl, isLocal: false, models: ['m1'] }]);
+    await registry.refresh();
+    for (let at = 0; at < 5; at++) registry.breakers.noteFailure('p:m1');
+    expect(registry.isReachable?.('p:m1')).toBe(false);
+    const back = createServer((_request, response) => response.end('{"data":[]}')).listen(port, '127.0.0.1');
+    await once(back, 'listening');
+    await registry.refresh();
+    back.closeAllConnections();
+    back.close();
+    expect(registry.isReachable).toBeUndefined();
   });
 
   it('keeps the models of a provider that went away', async () => {

@@ -177,6 +177,19 @@ describe('the circuit breaker', () => {
     expect((await post(gateway, { model: 'm1', messages })).status).toBe(200);
   });
 
+  it('closes for a provider that was away and is back', async () => {
+    const provider = await fake('openai', 'm1');
+    const gateway = await gatewayTo({ p: provider });
+    const { breakers } = gateway.registry;
+    for (let at = 0; at < 5; at++) breakers.noteFailure('p:m1');
+    for (let at = 0; at < 5; at++) breakers.noteFailure('other:m1');
+    await gateway.registry.refresh();
+    expect(breakers.isPassable('p:m1')).toBe(false);
+    breakers.closeOf('p');
+    expect([breakers.isPassable('p:m1'), breakers.isPassable('other:m1')]).toEqual([true, false]);
+    expect((await post(gateway, { model: 'm1', messages })).status).toBe(200);
+  });
+
   it('says why when every model of auto is left alone', async () => {
     const provider = await fake('openai', 'm1');
     const gateway = await gatewayTo({ p: provider });
@@ -185,6 +198,22 @@ describe('the circuit breaker', () => {
     const refused = await post(gateway, { model: 'auto', messages });
     expect(await refused.json()).toMatchObject({ error: { code: 'upstream_paused' } });
     expect(provider.calls).toHaveLength(5);
+  });
+});
+
+describe('limits of time', () => {
+  it.each([
+    [{ firstTokenTimeoutMs: 40 }, true, 'more than 40 ms for a piece of its answer'],
+    [{ totalTimeoutMs: 50 }, false, 'more than 50 ms for its answer'],
+  ])('are those of the provider where it has its own: %j', async (settings, isStream, sentence) => {
+    const provider = await fake('openai', 'm1');
+    const gateway = await gatewayTo({ p: provider }, { settings, limits: { totalMs: 60_000 } });
+    provider.next({ isSilent: true });
+    const answer = await post(gateway, { model: 'm1', messages, stream: isStream });
+    expect(answer.status).toBe(504);
+    expect(await answer.json()).toMatchObject({
+      error: { code: 'upstream_timeout', message: expect.stringContaining(sentence) },
+    });
   });
 });
 

@@ -6,7 +6,15 @@ import { Tallyrank } from './kit/start-tallyrank.ts';
 
 interface Stats {
   readonly total: { readonly requestCount: number };
-  readonly cached: { readonly requestCount: number };
+  readonly cached: {
+    readonly requestCount: number;
+    readonly avoidedUsd: number | null;
+  };
+}
+
+interface Listed {
+  readonly source: string;
+  readonly costUsd: number | null;
 }
 
 it('answers from memory, says so in log, figures and metrics, and forgets when it is told to', async () => {
@@ -16,6 +24,7 @@ it('answers from memory, says so in log, figures and metrics, and forgets when i
     config: {
       providers: [{ id: 'cloud', kind: 'openai', baseUrl: provider.baseUrl }],
       cache: { isOn: true },
+      prices: { 'cloud:gpt-a': { inputUsdPerMtok: 1000, outputUsdPerMtok: 1000 } },
     },
   });
   const ask = async (): Promise<string | null> => {
@@ -35,10 +44,14 @@ it('answers from memory, says so in log, figures and metrics, and forgets when i
   });
 
   await product.flush();
-  const { requests } = await product.get<{ requests: { source: string }[] }>('/api/requests');
+  const { requests } = await product.get<{ requests: Listed[] }>('/api/requests');
   expect(requests.map(({ source }) => source).sort()).toEqual(['cache', 'cache', 'gateway']);
+  const paidUsd = requests.find(({ source }) => source === 'gateway')?.costUsd ?? 0;
+  expect(paidUsd).toBeGreaterThan(0);
+  expect(requests.filter(({ source }) => source === 'cache').map(({ costUsd }) => costUsd)).toEqual([0, 0]);
   const stats = await product.get<Stats>('/api/usage/stats');
   expect(stats.cached.requestCount).toBe(2);
+  expect(stats.cached.avoidedUsd).toBeCloseTo(2 * paidUsd, 9);
   expect(stats.total.requestCount).toBe(1);
   const { text } = await product.ask('/metrics');
   expect(text).toContain('tallyrank_cache_hits_total{model="cloud:gpt-a",provider="cloud"} 2');

@@ -3,6 +3,8 @@ import type { ErrorCode } from '../core/errors.ts';
 import { TallyrankError, toTallyrankError } from '../core/errors.ts';
 import type { FailedAttempt } from '../core/usage-record.ts';
 import { countsAgainstModel } from '../core/usage-record.ts';
+import type { CancelSignal } from './cancellation.ts';
+import { abortSignalOf } from './cancellation.ts';
 import type { CircuitBreakers } from './circuit-breaker.ts';
 import type { GatewayDeps } from './deps.ts';
 import type { ClientRequest } from './protocols/inbound.ts';
@@ -19,7 +21,7 @@ export interface AttemptedRequest {
   readonly client: ClientRequest;
   readonly decision: Decision;
   /** Ends whatever is under way; its reason is a `TallyrankError`. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** One way to ask a provider, e.g. for a whole answer. */
@@ -119,7 +121,7 @@ export class Attempts {
         if (countsAgainstModel(error.fault)) this.failed.push({ modelId, code: error.code });
         const { requestId, signal } = this.#request;
         this.#deps.logger.debug({ requestId, modelId, code: error.code, waitMs }, 'A call is made again.');
-        await timer.sleep(waitMs, signal);
+        await timer.sleep(waitMs, abortSignalOf(signal));
       }
     }
   }

@@ -11,6 +11,7 @@ import { headersOfAnswer, headersOfError, toCostText } from './answer-headers.ts
 import { Attempts } from './attempts.ts';
 import type { AnswerSource } from './cached-answer.ts';
 import { Replay, toCachedAnswer } from './cached-answer.ts';
+import { Cancellation } from './cancellation.ts';
 import type { AnswerPart, ChatAnswer } from './chat.ts';
 import { hasContent, isEmptyAnswer, recordedText } from './chat.ts';
 import type { GatewayDeps, LoggedOutcome } from './deps.ts';
@@ -43,7 +44,7 @@ export class ChatExchange {
   readonly #deps: GatewayDeps;
   readonly #opened: OpenedRequest;
   readonly #reply: FastifyReply;
-  readonly #cancellation = new AbortController();
+  readonly #cancellation = new Cancellation();
   readonly #attempts: AnswerSource;
   #firstTokenMs: number | null = null;
 
@@ -52,7 +53,7 @@ export class ChatExchange {
     this.#opened = opened;
     this.#reply = reply;
     const { requestId, client, decision, cache } = opened;
-    const { signal } = this.#cancellation;
+    const signal = this.#cancellation;
     this.#attempts =
       cache?.found == null
         ? new Attempts(deps, { requestId, client, decision, signal })
@@ -277,8 +278,8 @@ export class ChatExchange {
 
   #toError(thrown: unknown): TallyrankError {
     // Whatever breaks after the client has left, the leaving is the cause.
-    const { signal } = this.#cancellation;
-    return toTallyrankError(signal.aborted ? signal.reason : thrown);
+    const { aborted, reason } = this.#cancellation;
+    return toTallyrankError(aborted ? reason : thrown);
   }
 
   #onClose(): void {

@@ -1,4 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
+import { providerOf } from '../core/usage-record.ts';
 import { SHORT_RETRY_AFTER_MS } from './retry.ts';
 
 /** When a circuit opens, and for how long. */
@@ -148,6 +149,15 @@ export class CircuitBreakers {
     if (circuit.failuresInRow < failuresInRow && !isOften) return;
     circuit.openUntilMs = this.#clock() + circuit.openMs;
     this.#openCount++;
+  }
+
+  /** A provider that was away is back: what its models did before tells nothing of now. */
+  closeOf(provider: string): void {
+    for (const [modelId, { openUntilMs }] of this.#circuits) {
+      if (providerOf(modelId) !== provider) continue;
+      if (openUntilMs !== null) this.#openCount--;
+      this.#circuits.delete(modelId);
+    }
   }
 
   /** A probe that ended without telling anything, e.g. as its caller left: the next call may probe. */

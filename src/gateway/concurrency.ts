@@ -1,4 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
+import type { CancelListener, CancelSignal } from './cancellation.ts';
 
 /** How many calls a provider takes at a time, and how many may wait for their turn. */
 export interface ConcurrencySettings {
@@ -39,7 +40,7 @@ export class ConcurrencyLimit {
    *
    * @throws {TallyrankError} `provider_busy` when too many wait or it took too long, or the reason of the signal
    */
-  async enter(signal: AbortSignal): Promise<void> {
+  async enter(signal: CancelSignal): Promise<void> {
     const { provider, maxConcurrent, queueMax, queueWaitMs } = this.#settings;
     if (signal.aborted) throw signal.reason;
     if (this.#runningCount < maxConcurrent) {
@@ -62,9 +63,11 @@ export class ConcurrencyLimit {
           resolve();
         },
       };
-      const onAbort = (): void => {
-        end();
-        reject(signal.reason);
+      const onAbort: CancelListener = {
+        handleEvent: () => {
+          end();
+          reject(signal.reason);
+        },
       };
       const timer = setTimeout(() => {
         end();

@@ -237,6 +237,7 @@ export class ProviderRegistry {
     const facts = { provider: entry.settings.id, modelCount: entry.listed.length, code: error?.code ?? null };
     if (isUp && entry.isUp !== true) this.#logger.info(facts, 'A provider is up.');
     if (!isUp && entry.isUp !== false) this.#logger.warn(facts, 'A provider is away.');
+    if (isUp && entry.isUp === false) this.breakers.closeOf(entry.settings.id);
     entry.isUp = isUp;
     entry.checkedAtMs = this.#clock();
     entry.lateCount = error?.code === 'upstream_timeout' ? entry.lateCount + 1 : 0;

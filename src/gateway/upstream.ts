@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { Pool } from 'undici';
 import { TallyrankError } from '../core/errors.ts';
+import type { CancelListener, CancelSignal } from './cancellation.ts';
 import { errorOfConnection, malformed } from './upstream-errors.ts';
 
 /** How long we wait for a provider, and how much we take from it. */
@@ -47,7 +48,7 @@ export interface UpstreamRequest {
   readonly body: string | Buffer | null;
   /** True: the first byte is due within `firstTokenMs`. False: only the whole has a limit. */
   readonly isStream: boolean;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Where this provider has limits of its own, from {@link UpstreamPools.limitsWith}. */
   readonly limits?: UpstreamLimits | undefined;
   /** Called once, when the call has ended, however it did. */
@@ -117,7 +118,7 @@ export class UpstreamPools implements AsyncDisposable {
  * The answer of a provider: its head, then its bytes, once, either whole or as they come. A reader that
  * is slow makes the provider pause; a reader that stops ends the call.
  */
-export class UpstreamAnswer implements Dispatcher.DispatchHandler {
+export class UpstreamAnswer implements Dispatcher.DispatchHandler, CancelListener {
   /** Resolves with this object when status and headers are there. */
   readonly head: Promise<UpstreamAnswer>;
   statusCode = 0;

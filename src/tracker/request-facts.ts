@@ -65,6 +65,7 @@ export function recordOf(
     new Date(open.startedAtMs),
     outcome.modelReported,
   );
+  const isCached = facts.source === 'cache';
   const { responseHash, echoShare } = marksOfAnswer(outcome.response, text.prompt);
   // Field by field: spreading objects into one of this size costs more than all the rest of a row.
   return {
@@ -106,8 +107,10 @@ export function recordOf(
     promptLength: text.prompt.length,
     promptHash: open.promptHash,
     conversation: settings.keepTexts ? (facts.conversation ?? null) : null,
-    costUsd: price?.costUsd ?? null,
-    priceVersion: price?.version ?? null,
+    // The answer of before costs nothing again; what it would have cost is what the cache is worth.
+    costUsd: isCached ? 0 : (price?.costUsd ?? null),
+    avoidedUsd: isCached ? (price?.costUsd ?? null) : null,
+    priceVersion: isCached ? null : (price?.version ?? null),
     useCase: classification.useCase,
     useCaseConfidence: classification.confidence,
     useCaseRule: classification.ruleName ?? null,

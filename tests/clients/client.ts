@@ -66,6 +66,11 @@ export async function collected<Piece>(stream: AsyncIterable<Piece>): Promise<Pi
   return pieces;
 }
 
+/** The id that a streamed answer tells: in some clients not with every piece. */
+export function idOf(pieces: readonly Said[]): string | null {
+  return pieces.findLast(({ responseId }) => responseId !== null)?.responseId ?? null;
+}
+
 /** Fields of a thrown error, whatever it is. */
 export function fieldsOf(error: unknown): Readonly<Record<string, unknown>> {
   if (typeof error !== 'object' || error === null) throw error;

@@ -40,7 +40,8 @@ export function aiSdk(packages: Packages, url: string): ChatClient[] {
 }
 
 function aiSdkClient({ ai }: Packages, { name, chat, embedding }: AiSdkModels): ChatClient {
-  const once = { maxRetries: 0 };
+  // Without a limit of tokens the SDK warns of models that it does not know.
+  const once = { maxRetries: 0, maxOutputTokens: 500 };
   return {
     name,
     async ask(model, prompt) {
@@ -93,7 +94,7 @@ function aiSdkClient({ ai }: Packages, { name, chat, embedding }: AiSdkModels): 
       embedding === null
         ? null
         : async (model, texts) =>
-            (await ai.embedMany({ model: embedding(model), values: [...texts], ...once })).embeddings,
+            (await ai.embedMany({ model: embedding(model), values: [...texts], maxRetries: 0 })).embeddings,
     failureOf(error) {
       const { name: kind, statusCode, responseHeaders } = fieldsOf(error);
       const headers = responseHeaders as Readonly<Record<string, string>> | undefined;

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../cancellation.ts';
 import type { ConcurrencyLimit } from '../concurrency.ts';
 import type { UpstreamAnswer, UpstreamLimits, UpstreamPools } from '../upstream.ts';
 import { errorOfStatus } from '../upstream-errors.ts';
@@ -50,7 +51,7 @@ export class HttpEndpoint {
     path: string,
     body: string | Buffer,
     isStream: boolean,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<UpstreamAnswer> {
     const concurrency = this.#concurrency;
     if (concurrency === undefined) return await this.#post(path, body, isStream, signal);
@@ -71,7 +72,7 @@ export class HttpEndpoint {
     path: string,
     body: string | Buffer,
     isStream: boolean,
-    signal: AbortSignal,
+    signal: CancelSignal,
     onEnded?: () => void,
   ): Promise<UpstreamAnswer> {
     const answer = await this.#upstream.send({
@@ -89,7 +90,11 @@ export class HttpEndpoint {
     return await this.#checked(answer);
   }
 
-  /** @throws {TallyrankError} `upstream_*`; any status but 2xx is an error */
+  /**
+   * A question without a body. Who asks has a clock of his own: the limits of the provider are about answers.
+   *
+   * @throws {TallyrankError} `upstream_*`; any status but 2xx is an error
+   */
   async get(path: string, signal: AbortSignal): Promise<Buffer> {
     const answer = await this.#upstream.send({
       provider: this.#provider,
@@ -100,7 +105,6 @@ export class HttpEndpoint {
       body: null,
       isStream: false,
       signal,
-      limits: this.#limits,
     });
     return await (await this.#checked(answer)).readAll();
   }

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../cancellation.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest } from '../chat.ts';
 import type { ClientRequest, ProtocolName } from '../protocols/inbound.ts';
 import type { EmbeddingAnswer, EmbeddingCall } from './embedding.ts';
@@ -18,7 +19,7 @@ export interface ProviderCall {
    */
   readonly source: ClientRequest | null;
   /** Ends the call at once; its reason is a `TallyrankError` and what the call then fails with. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** What a provider says of one of its models; null: it does not say. */

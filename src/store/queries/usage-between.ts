@@ -1,7 +1,8 @@
 import { ASKED_FOR, rowsUnderRun } from '../rows-under-run.ts';
 
+// NOTE: compared with whole seconds (DateTime), the engine skips parts whose rows all lie within the second before.
 const AT_THE_ENDS = `started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
-      AND (started_at < {rolledFrom:DateTime('UTC')} OR started_at >= {rolledTo:DateTime('UTC')})`;
+      AND (started_at < {rolledFrom:DateTime64(3, 'UTC')} OR started_at >= {rolledTo:DateTime64(3, 'UTC')})`;
 
 const logged = (which: string): string =>
   rowsUnderRun({

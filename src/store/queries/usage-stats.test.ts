@@ -115,3 +115,13 @@ describe('usageStats', () => {
     expect(stats.byModel).toEqual([]);
   });
 });
+
+it('counts rows that all came within the second in which the window ends', async () => {
+  await using store = await openScratchStore();
+  await store.insertRequests([
+    { startedAtMs: START_MS + HOUR_MS + 36_296 },
+    { startedAtMs: START_MS + HOUR_MS + 36_315 },
+  ]);
+  const stats = await usageStats(store.db, window(START_MS, START_MS + HOUR_MS + 36_834));
+  expect(stats.total.requestCount).toBe(2);
+});
