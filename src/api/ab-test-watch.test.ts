@@ -169,8 +169,8 @@ describe('the book of A/B tests', () => {
     await book.create(asked({ endsAt: new Date(START_MS + 1_000).toISOString() }), BY);
     clock.nowMs += 1_000;
     expect(await book.stop('new-model', 'api')).toMatchObject({ status: 'ended', stoppedAt: null });
-    for (const work of [book.report('no'), book.stop('no', 'api'), book.remove('no', 'api')]) {
-      expect(await codeOf(work)).toBe('not_found');
-    }
+    expect(await codeOf(book.report('no'))).toBe('not_found');
+    expect(await codeOf(book.stop('no', 'api'))).toBe('not_found');
+    expect(await codeOf(book.remove('no', 'api'))).toBe('not_found');
   });
 });
