@@ -39,7 +39,8 @@ export function addStart(program: Command, context: CommandContext): void {
               `  ${id}: ${isUp ? `${modelCount} models` : `away (${error?.message ?? 'no answer yet'})`}`,
           ),
           `  data: ${loaded.config.dataDir}`,
-          `Point an OpenAI client to ${url}/v1 with model "auto". Stop with Ctrl-C.`,
+          `Point a client here, with model "auto": OpenAI's to ${url}/v1, Anthropic's or Ollama's to ${url}.`,
+          'Stop with Ctrl-C.',
         ].join('\n'),
       );
       if (!signal.aborted) await once(signal, 'abort');
