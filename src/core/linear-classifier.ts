@@ -1,5 +1,6 @@
 import type { Classification, PossibleUseCase, PromptClassifier } from './classifier.ts';
 import { TallyrankError } from './errors.ts';
+import { NO_ROW, PackedWeights } from './packed-weights.ts';
 import { FEATURE_BUCKETS, FEATURES_VERSION, FeatureReader } from './prompt-features.ts';
 import { OTHER_USE_CASE } from './use-case.ts';
 
@@ -23,7 +24,6 @@ const FORMAT = 1;
 const ROWS_MAX = 60_000;
 /** Bytes of weights at most: with many classes fewer rows are kept, so that a snapshot stays a few megabytes. */
 const WEIGHT_BYTES_MAX = 6_000_000;
-const NO_ROW = 0xffff;
 const CLASSES_MAX = 4_096;
 /** A use case as likely as this is not doubted: what else it might be would change no decision. */
 const SURE_FROM = 0.95;
@@ -50,7 +50,7 @@ export class LinearClassifier implements PromptClassifier {
   readonly #model: QuantisedModel;
   readonly #rowOfFeature: Uint16Array;
   readonly #reader = new FeatureReader();
-  readonly #sums: Int32Array;
+  readonly #weights: PackedWeights;
   readonly #logits: Float64Array;
 
   private constructor(model: QuantisedModel) {
@@ -59,7 +59,7 @@ export class LinearClassifier implements PromptClassifier {
     model.features.forEach((feature, row) => {
       this.#rowOfFeature[feature] = row;
     });
-    this.#sums = new Int32Array(model.useCases.length);
+    this.#weights = new PackedWeights(model.weights, model.useCases.length);
     this.#logits = new Float64Array(model.useCases.length);
   }
 
@@ -125,16 +125,10 @@ export class LinearClassifier implements PromptClassifier {
   }
 
   #score(): void {
-    const { weights, scales, bias, temperature } = this.#model;
+    const { scales, bias, temperature } = this.#model;
     const classCount = scales.length;
-    const sums = this.#sums.fill(0);
     const { features, count } = this.#reader;
-    for (let f = 0; f < count; f++) {
-      const row = this.#rowOfFeature[features[f] as number] as number;
-      if (row === NO_ROW) continue;
-      const base = row * classCount;
-      for (let k = 0; k < classCount; k++) sums[k] = (sums[k] as number) + (weights[base + k] as number);
-    }
+    const sums = this.#weights.sum(features, count, this.#rowOfFeature);
     const value = count === 0 ? 0 : 1 / Math.sqrt(count);
     for (let k = 0; k < classCount; k++) {
       const logit = (sums[k] as number) * (scales[k] as number) * value + (bias[k] as number);

@@ -4,6 +4,8 @@ import { factsOfName } from '../model-facts.ts';
 import type { Fields } from '../protocols/fields.ts';
 import { toCount, toFields, toFieldsList, toWord, tryParseFields } from '../protocols/fields.ts';
 import type { ClientRequest, ProtocolName } from '../protocols/inbound.ts';
+import { withModelName } from '../protocols/model-name.ts';
+import { adaptRequest } from '../protocols/openai/adapt-request.ts';
 import {
   decodeOpenAiAnswer,
   encodeOpenAiRequest,
@@ -146,15 +148,16 @@ export class OpenAiProvider implements Provider {
     if (source !== null && source.protocol !== 'openai-chat') {
       return encodeNeutralRequest(request, modelName, this.id, isStream, this.#dialect);
     }
-    // The same name on both sides and nothing to take out: the client's bytes can go on as they are.
-    const isSame =
+    // Nothing to add and nothing to take out: the client's bytes can go on, but for the name.
+    const isFit =
       !isStream &&
       own !== null &&
-      request.model === modelName &&
       !request.metadata &&
-      this.#dialect.isMistral !== true &&
-      !hasThoughts(request);
-    return isSame ? own.bytes : encodeOpenAiRequest(request, modelName, isStream, this.#dialect);
+      !hasThoughts(request) &&
+      adaptRequest(request, modelName, this.#dialect) === request;
+    return isFit
+      ? withModelName(own, modelName)
+      : encodeOpenAiRequest(request, modelName, isStream, this.#dialect);
   }
 
   async embed(call: EmbeddingCall): Promise<EmbeddingAnswer> {

@@ -3,6 +3,7 @@ import type { Fields } from '../fields.ts';
 import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../fields.ts';
 import type { ClientRequest } from '../inbound.ts';
 import { stringifyRequest } from '../json-body.ts';
+import { withModelName } from '../model-name.ts';
 import {
   allowedTools,
   fileOfPart,
@@ -24,9 +25,7 @@ export const ANTHROPIC_TOKENS_DEFAULT = 4_096;
 export function forwardMessagesRequest({ body, bytes }: ClientRequest, modelName: string): string | Buffer {
   const messages = Array.isArray(body['messages']) ? body['messages'] : [];
   const hasUnsigned = messages.some((message) => blocksOf(message).some(isUnsigned));
-  if (!hasUnsigned) {
-    return body['model'] === modelName ? bytes : stringifyRequest({ ...body, model: modelName });
-  }
+  if (!hasUnsigned) return withModelName({ body, bytes }, modelName);
   return stringifyRequest({ ...body, model: modelName, messages: messages.map(withoutUnsigned) });
 }
 

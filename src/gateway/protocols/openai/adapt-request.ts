@@ -22,10 +22,12 @@ const MISTRAL_TOOL_ID = /^[a-zA-Z0-9]{9}$/;
 /**
  * A client's request of OpenAI's protocol for a server of the same protocol that refuses some of it. A client that named
  * the model is taken at its word; one that left the choice to us cannot know what the model refuses.
+ *
+ * @returns the same object where nothing has to change
  */
 export function adaptRequest(request: ChatRequest, modelName: string, dialect: OpenAiDialect): ChatRequest {
   const isOurChoice = isAutoName(request.model);
-  if (!isOurChoice && dialect.isMistral !== true) return request;
+  if (dialect.isMistral !== true && (!isOurChoice || suits(request, modelName, dialect))) return request;
   const adapted: Record<string, unknown> = { ...request };
   adaptLimit(adapted, modelName, dialect);
   if (isOurChoice && dialect.isOpenAi && THINKS.test(modelName)) {
@@ -39,6 +41,14 @@ export function adaptRequest(request: ChatRequest, modelName: string, dialect: O
     adapted['messages'] = request.messages.map(withShortToolIds);
   }
   return adapted as ChatRequest;
+}
+
+/** True for what a server takes as it is. */
+function suits(request: ChatRequest, modelName: string, { isOpenAi }: OpenAiDialect): boolean {
+  const { max_tokens: older, max_completion_tokens: newer, temperature, top_p: topP } = request;
+  if (!isOpenAi) return newer === undefined && older !== null;
+  if (!THINKS.test(modelName)) return true;
+  return older === undefined && newer !== null && temperature === undefined && topP === undefined;
 }
 
 /** OpenAI's thinkers know only the newer name of the limit, everybody knows the older one. */

@@ -8,6 +8,7 @@ import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFiel
 import { SseReader } from '../framing.ts';
 import type { ClientRequest } from '../inbound.ts';
 import { stringifyRequest } from '../json-body.ts';
+import { withModelName } from '../model-name.ts';
 import { REASONING_ID } from './responses-thoughts.ts';
 
 /**
@@ -21,7 +22,7 @@ export function forwardResponsesRequest({ body, bytes }: ClientRequest, modelNam
   if (input.some(isOurs)) {
     return stringifyRequest({ ...body, model: modelName, input: input.filter((item) => !isOurs(item)) });
   }
-  return body['model'] === modelName ? bytes : stringifyRequest({ ...body, model: modelName });
+  return withModelName({ body, bytes }, modelName);
 }
 
 /** @throws {TallyrankError} `upstream_malformed`, `upstream_failed` when the bytes hold an error */
