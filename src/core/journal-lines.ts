@@ -106,7 +106,7 @@ export function decodeLines(
 }
 
 function tryDecodeLine(line: Buffer): JournalLine | null {
-  if (line.length < JSON_OFFSET + 3) return null;
+  if (line.length < JSON_OFFSET + 2) return null;
   const letter = String.fromCharCode(line[0] ?? 0);
   const table = JOURNAL_TABLES[letter as keyof typeof JOURNAL_TABLES];
   if (table === undefined) return null;

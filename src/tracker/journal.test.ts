@@ -94,6 +94,7 @@ describe('journal lines', () => {
         expect(lines.map((line) => line.bytes.toString())).toEqual(rows.map((json) => `${json}\n`));
         expect([consumedBytes, tornCount]).toEqual([bytes.length, 0]);
       }),
+      { examples: [[['0']], [['{}', '""']]] },
     );
   });
 
