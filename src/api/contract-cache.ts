@@ -18,4 +18,7 @@ export const cacheAnswer = z.discriminatedUnion('isOn', [
   }),
 ]);
 
+/** What the cache came to since the start; who runs the gateway hands it in. */
+export type CacheState = Omit<Extract<z.infer<typeof cacheAnswer>, { isOn: true }>, 'isOn'>;
+
 export const emptiedCacheAnswer = z.object({ forgottenCount: z.number() });

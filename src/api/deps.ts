@@ -14,6 +14,7 @@ import type { RoutingEngine } from '../routing/routing-engine.ts';
 import type { SnapshotSource } from '../routing/snapshot-holder.ts';
 import type { Database } from '../store/database.ts';
 import type { UsageTracker } from '../tracker/usage-tracker.ts';
+import type { CacheState } from './contract-cache.ts';
 import type { EvaluateBody } from './contract-evaluate.ts';
 import type { DryRunBody } from './contract-rules.ts';
 import type { Job, JobBoard } from './jobs.ts';
@@ -32,21 +33,6 @@ export interface ProviderState {
     readonly state: string;
     readonly probeAtMs: number;
   }[];
-}
-
-/** What the response cache came to since the start; who runs the gateway hands it in. */
-export interface CacheState {
-  readonly hitCount: number;
-  readonly coalescedCount: number;
-  readonly missCount: number;
-  readonly refreshCount: number;
-  readonly offCount: number;
-  readonly storedCount: number;
-  readonly evictedCount: number;
-  readonly entryCount: number;
-  readonly byteCount: number;
-  readonly waitingCount: number;
-  readonly maxBytes: number;
 }
 
 /** What the endpoints look in on. */

@@ -15,11 +15,11 @@ import { Cancellation } from './cancellation.ts';
 import type { AnswerPart, ChatAnswer } from './chat.ts';
 import { hasContent, isEmptyAnswer, recordedText } from './chat.ts';
 import type { GatewayDeps, LoggedOutcome } from './deps.ts';
+import { FrameWriter } from './frame-writer.ts';
 import { KeepAlive, keepAliveSign } from './keep-alive.ts';
 import type { AnswerHead, AnswerStream, ClientRequest, InboundProtocol } from './protocols/inbound.ts';
 import type { Provider, ProviderCall } from './providers/provider.ts';
 import type { CacheTicket } from './response-cache.ts';
-import { SseWriter } from './sse-writer.ts';
 
 /** A request that was routed and whose record is open. */
 export interface OpenedRequest {
@@ -128,15 +128,15 @@ export class ChatExchange {
     return new KeepAlive(keepAlive, sign, () => this.#openWriter());
   }
 
-  #openWriter(): SseWriter {
+  #openWriter(): FrameWriter {
     this.#reply.hijack();
     const kept = this.#reply.getHeaders() as Record<string, string | number | string[]>;
     const headers = { ...kept, ...this.#headers(), 'content-type': this.#opened.protocol.streamType };
-    return new SseWriter(this.#reply.raw, headers);
+    return new FrameWriter(this.#reply.raw, headers);
   }
 
   /** The end of an answer of which only signs of life were sent. */
-  async #breakOff(writer: SseWriter, thrown: unknown): Promise<FastifyReply> {
+  async #breakOff(writer: FrameWriter, thrown: unknown): Promise<FastifyReply> {
     const error = this.#toError(thrown);
     await this.#finish(null, error.statusCode, failureOf(error));
     writer.end(this.#openEncoder([]).error(error, this.#opened.requestId));
@@ -154,7 +154,7 @@ export class ChatExchange {
   async #forward(
     opened: OpenedStream,
     encoder: AnswerStream,
-    writer: SseWriter,
+    writer: FrameWriter,
     collector: AnswerCollector,
   ): Promise<void> {
     const startedAtMs = this.#deps.clock();

@@ -8,9 +8,7 @@ import type { RequestLimits } from '../core/request-limits.ts';
 import type { RequestContext } from '../core/usage-record.ts';
 import { ChatExchange } from './chat-exchange.ts';
 import type { GatewayDeps, LoggedRequest, RoutedMessage } from './deps.ts';
-import { hasThread } from './protocols/anthropic/client-request.ts';
-import { THREAD } from './protocols/anthropic/wire-words.ts';
-import type { ClientRequest, InboundProtocol } from './protocols/inbound.ts';
+import type { ClientRequest, InboundProtocol, NamedOnly } from './protocols/inbound.ts';
 import type { RequestConstraints } from './request-constraints.ts';
 import { constraintsOf, withoutConstraints } from './request-constraints.ts';
 import { contextOfRequest, mayExplore } from './request-context.ts';
@@ -40,7 +38,7 @@ export async function answerChat(
   const context = contextOfRequest(http.headers, request);
   const needs = needsOf(request);
   if (policy === null) checkNamedModel(deps.providers.catalog, request.model, needs);
-  if (hasThread(client)) checkThread(deps, client, policy);
+  if (client.namedOnly !== undefined) checkNamedOnly(deps, client, client.namedOnly, policy);
   const asked: AskedChat = { protocol, client, constraints, policy, needs, context, http, arrivedAtMs };
   if (deps.cache === undefined) return await answerAsked(deps, asked, null, reply);
   const ticket = await deps.cache.take({ client: parsed, headers: http.headers, context }, reply.raw);
@@ -159,15 +157,14 @@ function checkNamedModel(catalog: ModelCatalog, name: string, needs: RequiredAbi
   );
 }
 
-/** Turns of a thread are found again where it began alone: not where each is routed anew, nor at other providers. */
-function checkThread(
+/** Whoever is chosen anew for each turn, or speaks another protocol, does not have what the request goes on with. */
+function checkNamedOnly(
   { providers }: GatewayDeps,
   { protocol, request }: ClientRequest,
+  { param, refusal }: NamedOnly,
   policy: string | null,
 ): void {
   const provider =
     policy === null ? providers.provider(providers.catalog.resolve(request.model).provider) : null;
-  if (provider?.forwards(protocol) === true) return;
-  const text = `A thread lies at Anthropic, so ${request.model} cannot serve it: name a model of Anthropic's, or send the whole conversation without "thread".`;
-  throw new TallyrankError('bad_request', text, { param: THREAD });
+  if (provider?.forwards(protocol) !== true) throw new TallyrankError('bad_request', refusal, { param });
 }

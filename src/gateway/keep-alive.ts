@@ -1,4 +1,4 @@
-import type { SseWriter } from './sse-writer.ts';
+import type { FrameWriter } from './frame-writer.ts';
 
 /** When a stream that has nothing to say yet is begun all the same. */
 export interface KeepAliveSettings {
@@ -16,12 +16,12 @@ const COMMENT = ': keep-alive\n\n';
 export class KeepAlive {
   readonly #everyMs: number;
   readonly #sign: string;
-  readonly #open: () => SseWriter;
+  readonly #open: () => FrameWriter;
   #timer: NodeJS.Timeout;
-  #writer: SseWriter | null = null;
+  #writer: FrameWriter | null = null;
   #isSending = false;
 
-  constructor({ everyMs }: KeepAliveSettings, sign: string, open: () => SseWriter) {
+  constructor({ everyMs }: KeepAliveSettings, sign: string, open: () => FrameWriter) {
     this.#everyMs = everyMs;
     this.#sign = sign;
     this.#open = open;
@@ -35,7 +35,7 @@ export class KeepAlive {
   }
 
   /** One sign at a time: a client that does not read needs no second one. */
-  async #send(writer: SseWriter): Promise<void> {
+  async #send(writer: FrameWriter): Promise<void> {
     this.#isSending = true;
     try {
       await writer.send(this.#sign);
@@ -47,7 +47,7 @@ export class KeepAlive {
   }
 
   /** Ends it; the writer of the answer where it has begun, null where nothing was sent. */
-  stop(): SseWriter | null {
+  stop(): FrameWriter | null {
     clearTimeout(this.#timer);
     return this.#writer;
   }

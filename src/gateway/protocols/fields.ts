@@ -17,6 +17,12 @@ export function toFieldsList(value: unknown): readonly Fields[] {
   return Array.isArray(value) ? value.filter(isFields) : [];
 }
 
+/** Makes objects to be spread: a field of `body`, under its own name or another; nothing where it is left out or null. */
+export function givenIn(body: Fields): (field: string, name?: string) => Fields {
+  return (field, name = field) =>
+    body[field] === undefined || body[field] === null ? NO_FIELDS : { [name]: body[field] };
+}
+
 /** The text, or '' for anything else. */
 export function toText(value: unknown): string {
   return typeof value === 'string' ? value : '';

@@ -49,6 +49,11 @@ export class SseReader {
   }
 }
 
+/** A server-sent event without a name. `data` must not hold a line break; JSON on one line does not. */
+export function frame(data: string): string {
+  return `data: ${data}\n\n`;
+}
+
 /** A server-sent event with a name, as Anthropic's and OpenAI's Responses clients want it. */
 export function eventFrame(name: string, data: Fields): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;

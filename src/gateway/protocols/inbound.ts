@@ -29,6 +29,15 @@ export interface ClientRequest {
    * Other providers are not asked: such a request is refused in their place.
    */
   readonly ownFeatures: readonly string[];
+  /** It goes on with what lies at one provider, so that only a model named there can serve it. Left out: any may. */
+  readonly namedOnly?: NamedOnly | undefined;
+}
+
+/** What is said where such a request cannot be served. */
+export interface NamedOnly {
+  readonly param: string;
+  /** One sentence that says what to change. */
+  readonly refusal: string;
 }
 
 /** What every object of an answer repeats. */

@@ -1,6 +1,7 @@
 import type { AbTest } from '../../core/ab-test.ts';
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
+import { EXPLICIT_RATING } from '../explicit-rating.ts';
 
 const TESTS = `SELECT definition FROM ab_tests FINAL WHERE NOT is_removed ORDER BY name`;
 
@@ -119,10 +120,7 @@ FROM (
   LEFT JOIN (
     SELECT
       request_id,
-      coalesce(
-        anyIf(toNullable(value), kind = 'feedback'),
-        anyIf(toNullable(value), kind = 'imported_score')
-      ) AS rating,
+      ${EXPLICIT_RATING} AS rating,
       countIf(kind IN ('re_ask', 'correction', 'abandonment')) AS complaints
     FROM signals FINAL
     WHERE ${OF_TEST}

@@ -1,5 +1,6 @@
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
+import { EXPLICIT_RATING } from '../explicit-rating.ts';
 import { rowsUnderRun } from '../rows-under-run.ts';
 import type { EvidenceScope } from './ranking-evidence.ts';
 
@@ -44,12 +45,6 @@ export interface UnjudgedRow {
 
 const WINDOW = `started_at >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND started_at < {to:DateTime64(3, 'UTC')}`;
 
-/** As the ranking's own evidence has it: feedback wins over an imported score. */
-const EXPLICIT = `coalesce(
-      anyIf(toNullable(value), kind = 'feedback'),
-      anyIf(toNullable(value), kind = 'imported_score')
-    )`;
-
 /** Rows of `judgements` about requests of the window, under the run: few, so few assignments are read. */
 function judgedRows(columns: readonly string[], kind: 'score' | 'pair'): string {
   const where = `kind = '${kind}' AND outcome = 'judged' AND ${WINDOW}`;
@@ -59,7 +54,7 @@ function judgedRows(columns: readonly string[], kind: 'score' | 'pair'): string 
 /** What people said of the requests of such rows. */
 function learntOf(column: 'request_id' | 'other_request_id'): string {
   return `(
-  SELECT request_id, ${EXPLICIT} AS explicit, anyIf(toNullable(value), kind = 'judge_score') AS score
+  SELECT request_id, ${EXPLICIT_RATING} AS explicit, anyIf(toNullable(value), kind = 'judge_score') AS score
   FROM signals FINAL
   WHERE ${WINDOW} AND request_id IN (SELECT assumeNotNull(${column}) FROM judgements WHERE outcome = 'judged' AND isNotNull(${column}))
   GROUP BY request_id

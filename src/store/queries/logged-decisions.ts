@@ -1,5 +1,6 @@
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
+import { EXPLICIT_RATING } from '../explicit-rating.ts';
 import { rowsUnderRun } from '../rows-under-run.ts';
 import type { EvidenceScope } from './ranking-evidence.ts';
 
@@ -104,10 +105,7 @@ INNER JOIN ${LOGGED} AS logged ON logged.request_id = decided.request_id
 LEFT JOIN (
   SELECT
     request_id,
-    coalesce(
-      anyIf(toNullable(value), kind = 'feedback'),
-      anyIf(toNullable(value), kind = 'imported_score')
-    ) AS explicit
+    ${EXPLICIT_RATING} AS explicit
   FROM signals FINAL
   WHERE ${SLICE} AND kind IN ('feedback', 'imported_score')
   GROUP BY request_id

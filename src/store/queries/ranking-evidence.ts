@@ -1,5 +1,6 @@
 import { storedMoment } from '../../core/usage-record.ts';
 import type { Database } from '../database.ts';
+import { EXPLICIT_RATING } from '../explicit-rating.ts';
 import { ASKED_FOR, rowsUnderRun } from '../rows-under-run.ts';
 import type { StoredQuery } from './stored-query.ts';
 
@@ -315,10 +316,7 @@ FROM (
     LEFT JOIN (
       SELECT
         request_id,
-        coalesce(
-          anyIf(toNullable(value), kind = 'feedback'),
-          anyIf(toNullable(value), kind = 'imported_score')
-        ) AS explicit,
+        ${EXPLICIT_RATING} AS explicit,
         countIf(kind = 'feedback') > 0 AS is_feedback,
         countIf(kind IN ('re_ask', 'correction')) AS re_asks,
         countIf(kind = 'thanks') AS thanks,

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ChatMessage, ChatRequest, ChatTool, ContentPart } from '../../chat.ts';
 import type { Fields } from '../fields.ts';
-import { isFields, toFields, toFieldsList, toText, toWord } from '../fields.ts';
-import type { ClientRequest } from '../inbound.ts';
+import { givenIn, isFields, toFields, toFieldsList, toText, toWord } from '../fields.ts';
+import type { ClientRequest, NamedOnly } from '../inbound.ts';
 import type { FieldCheck } from '../json-body.ts';
 import {
   badRequest,
@@ -88,6 +88,7 @@ export function parseMessagesRequest(
     bytes,
     headers: forwardedHeaders(headers),
     ownFeatures: [...own],
+    namedOnly: threadOf(body, model),
   };
 }
 
@@ -95,9 +96,11 @@ function isAsked(value: unknown): boolean {
   return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
 }
 
-/** True for a request that leaves its conversation at the server, or goes on with one that lies there. */
-export function hasThread({ protocol, body }: ClientRequest): boolean {
-  return protocol === 'anthropic' && isAsked(body[THREAD]);
+/** Turns of a thread are found again where it began alone: not where each is routed anew, nor at other providers. */
+function threadOf(body: Fields, model: string): NamedOnly | undefined {
+  if (!isAsked(body[THREAD])) return undefined;
+  const refusal = `A thread lies at Anthropic, so ${model} cannot serve it: name a model of Anthropic's, or send the whole conversation without "thread".`;
+  return { param: THREAD, refusal };
 }
 
 /** The version is the one we send anyway, unless the client wants another. */
@@ -117,8 +120,7 @@ function decodeSettings(body: Fields): Partial<ChatRequest> {
   const sessionId = SESSION_OF_USER_ID.exec(userId ?? '')?.[1];
   const output = toFields(body['output_config']);
   const format = toFields(output['format'] ?? body['output_format']);
-  const given = (field: string, name = field): Fields =>
-    body[field] === undefined || body[field] === null ? {} : { [name]: body[field] };
+  const given = givenIn(body);
   return {
     ...given('max_tokens', 'max_completion_tokens'),
     ...given('temperature'),

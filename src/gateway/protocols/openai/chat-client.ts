@@ -1,5 +1,5 @@
 import type { AnswerPart } from '../../chat.ts';
-import { frame } from '../../sse-writer.ts';
+import { frame } from '../framing.ts';
 import type { AnswerHead, AnswerStream, ClientRequest, InboundProtocol, StreamEnd } from '../inbound.ts';
 import { encodeChunk, encodeCompletion, encodeError, encodeUsageChunk } from './chat-client-answer.ts';
 import { parseChatRequest } from './chat-client-request.ts';

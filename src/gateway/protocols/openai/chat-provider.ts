@@ -2,11 +2,10 @@ import type { FinishReason, ProviderTimings, TokenUsage } from '../../../core/us
 import { NO_TIMINGS, NO_TOKEN_USAGE } from '../../../core/usage-record.ts';
 import type { AnswerPart, ChatAnswer, ChatMessage, ChatRequest } from '../../chat.ts';
 import { EMPTY_PART } from '../../chat.ts';
-import { frame } from '../../sse-writer.ts';
 import { cutOff, malformed, reportedFailure } from '../../upstream-errors.ts';
 import type { Fields } from '../fields.ts';
 import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../fields.ts';
-import { SseReader } from '../framing.ts';
+import { frame, SseReader } from '../framing.ts';
 import { stringifyRequest } from '../json-body.ts';
 import { adaptRequest } from './adapt-request.ts';
 import type { OpenAiDialect } from './chat-provider-request.ts';

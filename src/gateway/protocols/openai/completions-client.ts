@@ -1,7 +1,7 @@
 import { isAutoName } from '../../../core/policy.ts';
 import type { AnswerPart, ChatAnswer, ChatRequest } from '../../chat.ts';
-import { frame } from '../../sse-writer.ts';
 import type { Fields } from '../fields.ts';
+import { frame } from '../framing.ts';
 import type { AnswerHead, AnswerStream, ClientRequest, InboundProtocol, StreamEnd } from '../inbound.ts';
 import { badRequest, checkFields, isTextList, modelOfBody, parseJsonBody } from '../json-body.ts';
 import { encodeError, encodeFinishReason, encodeUsage } from './chat-client-answer.ts';

@@ -1,6 +1,6 @@
 import type { ChatMessage, ChatRequest, ChatTool, ContentPart } from '../../chat.ts';
 import type { Fields } from '../fields.ts';
-import { isFields, toFields, toFieldsList, toText, toWord } from '../fields.ts';
+import { givenIn, isFields, toFields, toFieldsList, toText, toWord } from '../fields.ts';
 import type { ClientRequest } from '../inbound.ts';
 import type { FieldCheck } from '../json-body.ts';
 import {
@@ -238,8 +238,7 @@ function decodeToolChoice(choice: unknown, own: Set<string>): unknown {
 }
 
 function decodeSettings(body: Fields): Partial<ChatRequest> {
-  const given = (field: string, name = field): Fields =>
-    body[field] === undefined || body[field] === null ? {} : { [name]: body[field] };
+  const given = givenIn(body);
   const effort = toWord(toFields(body['reasoning'])['effort']);
   // Codex names its session there.
   const sessionId = toWord(toFields(body['client_metadata'])['session_id']);

@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 /**
- * The frames of a streamed answer, server-sent events unless the headers name another type, to a client in order. A client that reads slowly is waited for, so that an answer
- * never piles up in memory.
+ * The frames of a streamed answer to a client, in order. A client that reads slowly is waited for, so that an answer never
+ * piles up in memory.
  */
-export class SseWriter {
+export class FrameWriter {
   readonly #response: ServerResponse;
 
+  /** @param headers  with the content type of the stream */
   constructor(response: ServerResponse, headers: Readonly<Record<string, string | number | string[]>>) {
     this.#response = response;
     response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
       ...headers,
       'cache-control': 'no-cache',
       connection: 'keep-alive',
@@ -45,9 +45,4 @@ export class SseWriter {
   end(frames: string): void {
     if (!this.isClosed) this.#response.end(frames);
   }
-}
-
-/** One event. `data` must not hold a line break; JSON on one line does not. */
-export function frame(data: string): string {
-  return `data: ${data}\n\n`;
 }
