@@ -1,8 +1,8 @@
-import { Cron } from 'croner';
 import { AbTestWatch } from './api/ab-test-watch.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { resolveFeedback } from './api/feedback.ts';
 import { JobBoard } from './api/jobs.ts';
+import { Timetable } from './app/timetable.ts';
 import { parseExploration } from './config/exploration-settings.ts';
 import type { LoadedConfig } from './config/load.ts';
 import type { Decision } from './core/decision.ts';
@@ -23,16 +23,9 @@ import { RoutingEngine } from './routing/routing-engine.ts';
 import { SnapshotHolder } from './routing/snapshot-holder.ts';
 import { loadLatestSnapshot, nextSnapshot } from './store/queries/snapshots.ts';
 import { UsageTracker } from './tracker/usage-tracker.ts';
+import { keepRules, readExploration, readRules } from './workbench/operator-settings.ts';
 import type { AppOverrides, DryRunTask, PolicyTask, Workbench } from './workbench.ts';
-import {
-  analyzeAndRank,
-  dryRunWith,
-  evaluateWith,
-  keepRules,
-  openWorkbench,
-  readExploration,
-  readRules,
-} from './workbench.ts';
+import { analyzeAndRank, dryRunWith, evaluateWith, openWorkbench } from './workbench.ts';
 
 /** Often enough that a ranking of another gateway is used within seconds; one small query each time. */
 const SNAPSHOT_POLL_MS = 5_000;
@@ -63,8 +56,7 @@ export class App implements AsyncDisposable {
   readonly cache: ResponseCache | null;
   readonly startedAtMs: number;
   readonly #upstream: UpstreamPools;
-  readonly #timers: NodeJS.Timeout[] = [];
-  readonly #schedules: Cron[] = [];
+  readonly #timetable: Timetable;
   #rankedShippedCount = -1;
   #rules: KeptRules;
   #rulesSetCount = 0;
@@ -75,6 +67,7 @@ export class App implements AsyncDisposable {
     this.bench = bench;
     this.snapshots = snapshots;
     this.startedAtMs = clock();
+    this.#timetable = new Timetable(logger);
     this.#rules = { origin: 'configuration', rules: config.routingRules };
     this.jobs = new JobBoard((job) => this.events.emit('job', { jobId: job.id, status: job.status }), clock);
     this.#upstream = new UpstreamPools({
@@ -299,8 +292,7 @@ export class App implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const schedule of this.#schedules) schedule.stop();
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#timetable.close();
     await this.jobs.close();
     await this.shadows.close();
     await this.tracker.close();
@@ -337,22 +329,22 @@ export class App implements AsyncDisposable {
   }
 
   #startTimers(): void {
+    const timetable = this.#timetable;
     const { config } = this.bench;
-    this.#every(SNAPSHOT_POLL_MS, 'following the published snapshot', () => this.followSnapshot());
-    this.#every(SNAPSHOT_POLL_MS, 'following the routing rules', () => this.#followRules());
-    this.#every(LIVE_RANKINGS_MS, 'ranking in memory', () => this.#useRankingsOfMoment());
-    this.#every(PROVIDER_REFRESH_MS, 'asking the providers for their models', () => this.providers.refresh());
-    this.#every(SNAPSHOT_POLL_MS, 'following the A/B tests', () => this.abTestWatch.follow());
-    this.#every(AB_VERDICT_MS, 'looking at the A/B tests', () => this.abTestWatch.judge());
-    this.#every(EXPLORED_MS, 'summing up what was explored', () => this.#followExploration());
-    this.#every(config.ranking.refreshSeconds * 1000, 'refreshing the rankings', () => this.#refreshIfNew());
-    this.#at(config.discovery.schedule, () => this.startAnalysis());
-    if (config.judge.model !== null) this.#at(config.judge.schedule, () => this.startJudging({}));
-  }
-
-  #at(pattern: string | null, work: () => void): void {
-    if (pattern !== null)
-      this.#schedules.push(new Cron(pattern, { timezone: 'UTC', protect: true }, () => work()));
+    timetable.every(SNAPSHOT_POLL_MS, 'following the published snapshot', () => this.followSnapshot());
+    timetable.every(SNAPSHOT_POLL_MS, 'following the routing rules', () => this.#followRules());
+    timetable.every(LIVE_RANKINGS_MS, 'ranking in memory', () => this.#useRankingsOfMoment());
+    timetable.every(PROVIDER_REFRESH_MS, 'asking the providers for their models', () =>
+      this.providers.refresh(),
+    );
+    timetable.every(SNAPSHOT_POLL_MS, 'following the A/B tests', () => this.abTestWatch.follow());
+    timetable.every(AB_VERDICT_MS, 'looking at the A/B tests', () => this.abTestWatch.judge());
+    timetable.every(EXPLORED_MS, 'summing up what was explored', () => this.#followExploration());
+    timetable.every(config.ranking.refreshSeconds * 1000, 'refreshing the rankings', () =>
+      this.#refreshIfNew(),
+    );
+    timetable.at(config.discovery.schedule, () => this.startAnalysis());
+    if (config.judge.model !== null) timetable.at(config.judge.schedule, () => this.startJudging({}));
   }
 
   async #refreshIfNew(): Promise<void> {
@@ -360,23 +352,5 @@ export class App implements AsyncDisposable {
     if (shippedCount === this.#rankedShippedCount) return;
     this.#rankedShippedCount = shippedCount;
     if (shippedCount > 0) await this.refreshRankings();
-  }
-
-  /** Runs `work` again and again, never twice at once; a failure is said and the next turn tries again. */
-  #every(intervalMs: number, what: string, work: () => Promise<unknown>): void {
-    let isRunning = false;
-    const timer = setInterval(() => {
-      if (isRunning || this.#isClosed) return;
-      isRunning = true;
-      work()
-        .catch((error: unknown) =>
-          this.bench.logger.warn({ err: error }, `Failed while ${what}; it is tried again.`),
-        )
-        .finally(() => {
-          isRunning = false;
-        });
-    }, intervalMs);
-    timer.unref();
-    this.#timers.push(timer);
   }
 }

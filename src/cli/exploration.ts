@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { type ExplorationState, keepExploration, readExploration } from '../workbench.ts';
+import { type ExplorationState, keepExploration, readExploration } from '../workbench/operator-settings.ts';
 import type { CommandContext, GlobalOptions } from './context.ts';
 import { withWorkbench } from './context.ts';
 import { dollars } from './output.ts';

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { readRoutingRules } from '../config/routing-rules.ts';
 import { DATA_DRIVEN_RULE, type KeptRules, type RoutingRule } from '../core/routing-rules.ts';
-import { dryRunWith, keepRules, readRules } from '../workbench.ts';
+import { keepRules, readRules } from '../workbench/operator-settings.ts';
+import { dryRunWith } from '../workbench.ts';
 import type { CommandContext, GlobalOptions } from './context.ts';
 import { withWorkbench } from './context.ts';
 import { table } from './output.ts';
