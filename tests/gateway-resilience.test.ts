@@ -1,31 +1,24 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RetryTimer } from '../src/gateway/retry.ts';
-import type { FakeReply } from './kit/fake-provider.ts';
+import type { FakeProvider, FakeReply } from './kit/fake-provider.ts';
+import { closedGate } from './kit/gate.ts';
 import { fake, gatewayTo, messages, post } from './kit/gateway-calls.ts';
+import { wire } from './kit/protocol-streams.ts';
+import type { TestGateway } from './kit/start-gateway.ts';
 
-const WIRE = join(import.meta.dirname, 'fixtures', 'wire');
-
-/** Pauses that take no time and are kept; chance is its highest. */
-function instantTimer(): { readonly timer: RetryTimer; readonly waitsMs: number[] } {
+/** A gateway that tries again twice: its pauses take no time and are kept; chance is at its highest. */
+async function retrying(
+  provider: FakeProvider,
+): Promise<{ readonly gateway: TestGateway; readonly waitsMs: number[] }> {
   const waitsMs: number[] = [];
-  const timer: RetryTimer = {
+  const retryTimer: RetryTimer = {
     sleep: async (ms) => {
       waitsMs.push(ms);
     },
     random: () => 1,
   };
-  return { timer, waitsMs };
-}
-
-/** A promise and the way to resolve it. */
-function openGate(): { readonly promise: Promise<void>; readonly open: () => void } {
-  let open = (): void => undefined;
-  const promise = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { promise, open: () => open() };
+  const gateway = await gatewayTo({ p: provider }, { settings: { retries: 2 }, deps: { retryTimer } });
+  return { gateway, waitsMs };
 }
 
 describe('retries', () => {
@@ -38,11 +31,7 @@ describe('retries', () => {
     ['a reset before the first byte', { cutAfterChunks: 0 }, 500],
   ])('ask the model that the caller named again after %s', async (_what, reply, waitMs) => {
     const provider = await fake('openai', 'm1');
-    const { timer, waitsMs } = instantTimer();
-    const gateway = await gatewayTo(
-      { p: provider },
-      { settings: { retries: 2 }, deps: { retryTimer: timer } },
-    );
+    const { gateway, waitsMs } = await retrying(provider);
     for (const isStream of [false, true]) {
       provider.next(reply, { text: 'Yes.' });
       const answer = await post(gateway, { model: 'm1', messages, stream: isStream });
@@ -58,11 +47,7 @@ describe('retries', () => {
 
   it('end after as many as are allowed', async () => {
     const provider = await fake('openai', 'm1');
-    const { timer, waitsMs } = instantTimer();
-    const gateway = await gatewayTo(
-      { p: provider },
-      { settings: { retries: 2 }, deps: { retryTimer: timer } },
-    );
+    const { gateway, waitsMs } = await retrying(provider);
     provider.next({ errorStatus: 500 }, { errorStatus: 500 }, { errorStatus: 500 });
     const answer = await post(gateway, { model: 'm1', messages });
     expect(answer.status).toBe(502);
@@ -72,11 +57,7 @@ describe('retries', () => {
 
   it('hand a wait that is too long to the client', async () => {
     const provider = await fake('openai', 'm1');
-    const { timer, waitsMs } = instantTimer();
-    const gateway = await gatewayTo(
-      { p: provider },
-      { settings: { retries: 2 }, deps: { retryTimer: timer } },
-    );
+    const { gateway, waitsMs } = await retrying(provider);
     provider.next({ errorStatus: 429, headers: { 'retry-after': '60' } });
     const answer = await post(gateway, { model: 'm1', messages });
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '60']);
@@ -93,11 +74,7 @@ describe('retries', () => {
 
   it('give way to another model that serves at once, unless the wait is short', async () => {
     const provider = await fake('openai', 'm1', 'm2');
-    const { timer, waitsMs } = instantTimer();
-    const gateway = await gatewayTo(
-      { p: provider },
-      { settings: { retries: 2 }, deps: { retryTimer: timer } },
-    );
+    const { gateway, waitsMs } = await retrying(provider);
     provider.next({ errorStatus: 429, headers: { 'retry-after-ms': '200' } });
     await post(gateway, { model: 'auto', messages });
     provider.next({ errorStatus: 429, headers: { 'retry-after': '2' } });
@@ -113,7 +90,7 @@ describe('retries', () => {
 
   it('stop when the caller leaves during a pause', async () => {
     const provider = await fake('openai', 'm1');
-    const pausing = openGate();
+    const pausing = closedGate();
     const timer: RetryTimer = {
       sleep: (_ms, signal) =>
         new Promise((_resolve, reject) => {
@@ -134,7 +111,7 @@ describe('retries', () => {
       body: JSON.stringify({ model: 'm1', messages }),
       signal: leaving.signal,
     });
-    await pausing.promise;
+    await pausing.opened;
     leaving.abort();
     await expect(asked).rejects.toThrow();
     expect((await gateway.log.record(0)).outcome.failure?.code).toBe('caller_cancelled');
@@ -221,8 +198,8 @@ describe('bounded concurrency', () => {
   it('keeps calls waiting for their turn, streams to their end', async () => {
     const provider = await fake('openai', 'm1');
     const gateway = await gatewayTo({ p: provider }, { settings: { maxConcurrent: 1, queueMax: 1 } });
-    const gate = openGate();
-    provider.next({ chunks: ['a', 'b'], beforeChunk: (index) => (index === 2 ? gate.promise : undefined) });
+    const gate = closedGate();
+    provider.next({ chunks: ['a', 'b'], beforeChunk: (index) => (index === 2 ? gate.opened : undefined) });
     const first = await post(gateway, { model: 'm1', messages, stream: true });
     const second = post(gateway, { model: 'm1', messages });
     while (gateway.registry.health()[0]?.calls?.waitingCount !== 1) await new Promise(setImmediate);
@@ -292,9 +269,9 @@ describe('signs of life', () => {
     async (path, sign, extra) => {
       const provider = await fake('openai', 'm1', 'm2');
       const gateway = await gatewayTo({ p: provider }, keepAlive);
-      const loading = openGate();
+      const loading = closedGate();
       provider.next(
-        { text: 'never', beforeChunk: (at) => (at === 0 ? loading.promise : undefined), cutAfterChunks: 1 },
+        { text: 'never', beforeChunk: (at) => (at === 0 ? loading.opened : undefined), cutAfterChunks: 1 },
         { text: 'Loaded.' },
       );
       const answer = await ask(gateway.url + path, extra);
@@ -312,10 +289,10 @@ describe('signs of life', () => {
   it('are followed by the error when nobody can answer', async () => {
     const provider = await fake('openai', 'm1');
     const gateway = await gatewayTo({ p: provider }, keepAlive);
-    const loading = openGate();
+    const loading = closedGate();
     provider.next({
       text: 'x',
-      beforeChunk: (at) => (at === 0 ? loading.promise : undefined),
+      beforeChunk: (at) => (at === 0 ? loading.opened : undefined),
       cutAfterChunks: 1,
     });
     const { text } = await readAll(await ask(`${gateway.url}/v1/chat/completions`, {}), loading.open);
@@ -353,7 +330,7 @@ describe('Azure OpenAI', () => {
         },
       },
     );
-    provider.next({ recorded: readFileSync(join(WIRE, 'azure-model-router.sse')) });
+    provider.next({ recorded: wire('azure-model-router.sse') });
     const answer = await post(gateway, { model: 'my-router', messages, stream: true });
     expect(await answer.text()).toContain('Capital');
     const [call] = provider.calls;

@@ -4,21 +4,29 @@ import { type AddedLatency, measureAdded, type Way } from './latency.ts';
 import type { Subject } from './processes.ts';
 import { printLatency, printStreams, printThroughput } from './report.ts';
 import type { Product } from './servers.ts';
-import { startBareProxy, startNginx, startPacedUpstream, startPortkey, startProduct } from './servers.ts';
+import {
+  startBareProxy,
+  startLiteLlm,
+  startNginx,
+  startPacedUpstream,
+  startPortkey,
+  startProduct,
+} from './servers.ts';
 import { measureStreams } from './streams.ts';
 import { measure, type Run, untilShipped } from './throughput.ts';
 import { MODELS, prompts, requestBody } from './traffic.ts';
 
 /*
- * What the gateway costs beside a proxy that does nothing and beside another gateway, on one machine in one run. How to
+ * What the gateway costs beside a proxy that does nothing and beside other gateways, on one machine in one run. How to
  * read the figures stands in README.md.
  */
 
-const HELP = `npm run bench:gateway -- [--rounds 5] [--seconds 8] [--connections 16] [--portkey FOLDER] [--only PARTS]
+const HELP = `npm run bench:gateway -- [--rounds 5] [--seconds 8] [--connections 16] [--portkey DIR] [--litellm PYTHON] [--only PARTS]
   --rounds N       rounds of the throughput; in each, all servers are loaded in turns
   --seconds N      of each load
   --connections N  of the throughput
   --portkey DIR    folder in which "npm i @portkey-ai/gateway" was run; without it that gateway is left out
+  --litellm PYTHON a Python in which "pip install 'litellm[proxy]'" was run; without it LiteLLM is left out
   --only PARTS     of throughput,latency,streams; all when left out
   --bin FILE       the program to measure; bin/tallyrank.js when left out
   --node-args=ARGS for its Node, e.g. --cpu-prof`;
@@ -34,6 +42,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     connections: { type: 'string', default: '16' },
     portkey: { type: 'string' },
+    litellm: { type: 'string' },
     only: { type: 'string', default: 'throughput,latency,streams' },
     bin: { type: 'string', default: 'bin/tallyrank.js' },
     'node-args': { type: 'string', default: '' },
@@ -46,8 +55,23 @@ interface Field {
   readonly paced: Subject;
   readonly bare: Subject;
   readonly product: Product;
-  readonly portkey: Subject | null;
+  /** Other gateways, which choose no model by themselves. */
+  readonly others: readonly Subject[];
 }
+
+/** How each of the others is started by what its option says, and what is said when it cannot be. */
+const OTHERS = [
+  {
+    given: values.portkey,
+    start: startPortkey,
+    absent: 'Portkey is left out: --portkey names no folder that has its gateway.',
+  },
+  {
+    given: values.litellm,
+    start: startLiteLlm,
+    absent: 'LiteLLM is left out: --litellm names no Python that has litellm[proxy].',
+  },
+] as const;
 
 async function main(): Promise<void> {
   if (values.help) {
@@ -65,12 +89,14 @@ async function main(): Promise<void> {
     const nodeArgs = values['node-args'].split(' ').filter(Boolean);
     const product = keep(await startProduct(resolve(values.bin), nginx.url, paced.url, nodeArgs));
     const bare = keep(await startBareProxy(nginx.url));
-    const portkey =
-      values.portkey === undefined ? null : keep(await startPortkey(resolve(values.portkey), nginx.url));
-    if (portkey === null)
-      console.log('Portkey is left out: --portkey names no folder that has its gateway.\n');
+    const others: Subject[] = [];
+    for (const { given, start, absent } of OTHERS) {
+      const other = given === undefined ? null : keep(await start(resolve(given), nginx.url));
+      if (other === null) console.log(`${absent}\n`);
+      else others.push(other);
+    }
     await warmUp(product);
-    const field: Field = { nginx, paced, bare, product, portkey };
+    const field: Field = { nginx, paced, bare, product, others };
     const parts = values.only.split(',');
     if (parts.includes('throughput')) await throughput(field);
     if (parts.includes('latency')) await latency(field);
@@ -100,12 +126,11 @@ async function warmUp(product: Product): Promise<void> {
   await (await fetch(`${product.url}/api/rankings/refresh`, { method: 'POST' })).arrayBuffer();
 }
 
-async function throughput({ nginx, bare, product, portkey }: Field): Promise<void> {
-  const subjects = [bare, product, ...(portkey ? [portkey] : [])];
+async function throughput({ nginx, bare, product, others }: Field): Promise<void> {
+  const subjects = [bare, product, ...others];
   const load = (subject: Subject, seconds: number): Promise<Run> => {
     const options = { seconds, connections: Number(values.connections), isStream: false };
-    // Portkey chooses no model by itself.
-    const model = subject === portkey ? 'large' : 'auto';
+    const model = others.includes(subject) ? 'large' : 'auto';
     return measure(subject, nginx, { ...options, model }, subject === product ? product : null);
   };
   for (const subject of subjects) await load(subject, WARM_UP_SECONDS);
@@ -116,7 +141,7 @@ async function throughput({ nginx, bare, product, portkey }: Field): Promise<voi
   printThroughput(runs, bare.name);
 }
 
-async function latency({ nginx, paced, bare, product, portkey }: Field): Promise<void> {
+async function latency({ nginx, paced, bare, product, others }: Field): Promise<void> {
   // Each way has run a few hundred times before it is measured.
   const added = async (through: Way, direct: Way): Promise<AddedLatency> => {
     await measureAdded(through, direct, { perSecond: RATE_PER_SECOND, seconds: WARM_UP_SECONDS });
@@ -124,8 +149,8 @@ async function latency({ nginx, paced, bare, product, portkey }: Field): Promise
   };
   const path = '/v1/chat/completions';
   const rows = [];
-  for (const subject of [bare, product, ...(portkey ? [portkey] : [])]) {
-    const model = subject === portkey ? 'large' : 'auto';
+  for (const subject of [bare, product, ...others]) {
+    const model = others.includes(subject) ? 'large' : 'auto';
     const through = { subject, path, model, isStream: false };
     const direct = { subject: nginx, path, model: 'large', isStream: false };
     rows.push(await added(through, direct));

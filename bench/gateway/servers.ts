@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,6 +87,58 @@ export async function startPortkey(folder: string, origin: string): Promise<Subj
     },
     stop,
   };
+}
+
+/** LiteLLM as its command starts it, without asking where the command lies. */
+const LITELLM_PROGRAM = 'import sys; from litellm import run_server; sys.argv[0] = "litellm"; run_server()';
+const LITELLM_IS_THERE =
+  'import sys; from importlib.util import find_spec; sys.exit(not (find_spec("litellm") and find_spec("uvicorn")))';
+
+/**
+ * LiteLLM's proxy with one worker and without a database, logging errors only, as its page on production has it.
+ *
+ * @param python path of a Python that has `litellm[proxy]`; null when it does not, or is no Python
+ */
+export async function startLiteLlm(python: string, origin: string): Promise<Subject | null> {
+  if (spawnSync(python, ['-c', LITELLM_IS_THERE]).status !== 0) return null;
+  const dir = mkdtempSync(join(tmpdir(), 'tallyrank-bench-litellm-'));
+  const port = await freePort();
+  // It does not start without one.
+  const key = `sk-${randomBytes(32).toString('hex')}`;
+  const settings = {
+    model_list: MODELS.map(({ name }) => ({
+      model_name: name,
+      litellm_params: { model: `openai/${name}`, api_base: `${origin}/v1`, api_key: 'none' },
+    })),
+    litellm_settings: { set_verbose: false, request_timeout: 600 },
+    general_settings: { master_key: key },
+  };
+  const config = join(dir, 'config.yaml');
+  // JSON is YAML.
+  writeFileSync(config, JSON.stringify(settings));
+  const args = ['-c', LITELLM_PROGRAM, '--config', config, '--host', LOOPBACK];
+  const child = startProcess(python, [...args, '--port', String(port), '--num_workers', '1'], {
+    cwd: dir,
+    env: {
+      ...process.env,
+      LITELLM_MODE: 'PRODUCTION',
+      LITELLM_LOG: 'ERROR',
+      // Its table of prices is fetched otherwise.
+      LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+    },
+  });
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const url = `http://${LOOPBACK}:${port}`;
+  try {
+    await untilAnswers(`${url}/health/liveliness`);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { name: 'LiteLLM', url, pid: child.pid, headers: { authorization: `Bearer ${key}` }, stop };
 }
 
 /** The product as a user starts it, in a folder of its own. */

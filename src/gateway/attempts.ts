@@ -52,7 +52,8 @@ export class Attempts {
 
   /**
    * The first of the decision's models that answers. A model named by the caller is the only one; one that was chosen
-   * for the caller is followed by the next when it fails or has nothing to say.
+   * for the caller is followed by the next when it fails or has nothing to say. Whoever asked tells the end of what is
+   * returned to {@link noteEnd}.
    *
    * @throws {TallyrankError} the failure of the last model
    */
@@ -65,6 +66,7 @@ export class Attempts {
       try {
         const result = await this.#persist(modelId, attempt, isLast);
         if (isLast || !isEmpty(result)) return result;
+        this.noteEnd(null);
         this.#note(new TallyrankError('empty_answer', `The model ${modelId} answered nothing.`));
       } catch (thrown) {
         const error = this.#toError(thrown);
@@ -75,6 +77,14 @@ export class Attempts {
       }
     }
     throw new TallyrankError('no_candidate', 'No model was chosen for this request; see GET /v1/models.');
+  }
+
+  /** Tells the last model's breaker how its answer ended, for a stream may break after it began; null: well. */
+  noteEnd(error: TallyrankError | null): void {
+    const { breakers } = this.#deps.providers;
+    if (breakers === undefined) return;
+    if (error === null) breakers.noteSuccess(this.modelId);
+    else tellBreaker(breakers, this.modelId, error);
   }
 
   /** Those that would be called now; all where that leaves none, for the sake of the sentence that they refuse with. */
@@ -139,20 +149,17 @@ export class Attempts {
     }
     const { requestId, client, signal } = this.#request;
     refuseForeignFeatures(client, provider);
-    const { breakers } = providers;
-    breakers?.enter(modelId);
+    providers.breakers?.enter(modelId);
     try {
-      const result = await attempt(provider, {
+      return await attempt(provider, {
         requestId,
         modelName: model.name,
         request: client.request,
         source: client,
         signal,
       });
-      breakers?.noteSuccess(modelId);
-      return result;
     } catch (thrown) {
-      if (breakers !== undefined) tellBreaker(breakers, modelId, this.#toError(thrown));
+      this.noteEnd(this.#toError(thrown));
       throw thrown;
     }
   }

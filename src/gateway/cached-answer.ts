@@ -12,7 +12,7 @@ export type Answering = Pick<Provider, 'complete' | 'stream'>;
 /** Where the answer of a request comes from: {@link Attempts} at providers, or the cache. */
 export interface AnswerSource
   extends Readonly<Pick<Attempts, 'modelId' | 'count' | 'failed'>>,
-    Pick<Attempts, 'upstreamMs'> {
+    Pick<Attempts, 'upstreamMs' | 'noteEnd'> {
   run<T>(
     attempt: (answering: Answering, call: ProviderCall) => Promise<T>,
     isEmpty: (result: T) => boolean,
@@ -61,6 +61,10 @@ export class Replay implements AnswerSource {
       },
     };
     return await attempt(answering, this.#call);
+  }
+
+  noteEnd(): void {
+    // Nobody was called.
   }
 }
 

@@ -69,6 +69,7 @@ export class ChatExchange {
     } catch (thrown) {
       return await this.#refuse(thrown);
     }
+    this.#attempts.noteEnd(null);
     const failure = this.#judge(answer, false);
     const outcome = await this.#finish(answer, 200, failure);
     if (this.#reply.raw.destroyed) return this.#reply.hijack();
@@ -103,6 +104,7 @@ export class ChatExchange {
     } catch (thrown) {
       error = this.#toError(thrown);
     }
+    this.#attempts.noteEnd(error);
     const answer = collector.answer();
     const failure = error === null ? this.#judge(answer, collector.isCut) : failureOf(error);
     const statusCode = error === null ? 200 : error.statusCode;

@@ -49,7 +49,7 @@ describe('CircuitBreakers', () => {
     for (let at = 0; at < 20; at++) {
       breakers.noteFailure(MODEL);
       breakers.noteSuccess(MODEL);
-      clock.nowMs += 10_000;
+      clock.nowMs += 15_000;
     }
     expect(breakers.areAllClosed).toBe(true);
   });
@@ -85,6 +85,9 @@ describe('CircuitBreakers', () => {
     const { breakers } = breakersAt();
     fail(breakers, 8);
     expect(breakers.open()[0]?.probeAtMs).toBe(5_000);
+    breakers.noteSuccess(MODEL);
+    breakers.noteRateLimited(MODEL, null);
+    expect(breakers.isPassable(MODEL)).toBe(false);
   });
 
   it('lets a model that limits the rate rest as long as it said, a minute at most, for auto only', () => {

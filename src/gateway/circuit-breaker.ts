@@ -117,6 +117,8 @@ export class CircuitBreakers {
     const circuit = this.#circuits.get(modelId);
     if (circuit === undefined) return;
     if (circuit.openUntilMs !== null) {
+      // Of a server that drains, old streams end well while it turns new ones away; only the probe tells something new.
+      if (circuit.probedAtMs === null) return;
       this.#openCount--;
       this.#circuits.delete(modelId);
       return;

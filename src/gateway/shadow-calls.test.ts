@@ -1,15 +1,19 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decisionOf } from '../../tests/kit/decisions.ts';
 import { FakeProvider, type FakeReply } from '../../tests/kit/fake-provider.ts';
 import { SILENT_LOGGER, TestLog } from '../../tests/kit/start-gateway.ts';
-import type { Decision } from '../core/decision.ts';
+import { ANTHROPIC_MESSAGES } from './protocols/anthropic/client.ts';
+import type { InboundProtocol } from './protocols/inbound.ts';
 import { OPENAI_CHAT } from './protocols/openai/chat-client.ts';
+import { OPENAI_RESPONSES } from './protocols/openai/responses-client.ts';
 import { ProviderRegistry } from './provider-registry.ts';
 import type { ShadowDropReason, ShadowedRequest } from './shadow-calls.ts';
 import { ShadowCalls } from './shadow-calls.ts';
 import { UpstreamPools } from './upstream.ts';
 
 const SHADOW = 'p:other';
+const CODE_TOOL = { type: 'code_execution_20250522', name: 'code_execution' };
 
 /** The caller's connection, which ends when the test says so. */
 class Caller extends EventEmitter {
@@ -61,29 +65,24 @@ afterEach(async () => {
 });
 
 function follow(
-  given: { shadowModelId?: string | null; body?: object; caller?: Partial<Caller> } = {},
+  given: {
+    shadowModelId?: string | null;
+    protocol?: InboundProtocol;
+    body?: object;
+    caller?: Partial<Caller>;
+  } = {},
 ): Caller {
-  const { shadowModelId = SHADOW, body = {} } = given;
+  const { shadowModelId = SHADOW, protocol = OPENAI_CHAT, body = {} } = given;
   const bytes = Buffer.from(
     JSON.stringify({ model: 'auto', messages: [{ role: 'user', content: 'coffee?' }], ...body }),
   );
-  const client = OPENAI_CHAT.parse(bytes, {});
-  const decision: Decision = {
-    cause: 'ranking',
-    ruleName: null,
-    policy: 'auto',
-    useCase: 'food_dining',
+  const client = protocol.parse(bytes, {});
+  const decision = decisionOf({
     useCaseConfidence: 0.9,
-    useCaseRule: null,
     modelIds: ['p:best'],
-    candidates: [],
-    propensity: 1,
-    isExploration: false,
     shadowModelId,
-    runId: 'starter',
-    snapshotVersion: null,
     reason: 'best',
-  };
+  });
   const shadowed: ShadowedRequest = {
     requestId: 'request-of-the-caller',
     client,
@@ -132,6 +131,18 @@ describe('shadow calls', () => {
     const { outcome } = await log.record(0);
     expect(provider.calls[0]?.body).toMatchObject({ tools });
     expect(outcome.failure).toMatchObject({ fault: 'model', code: 'invalid_answer' });
+  });
+
+  it.each([
+    ['a conversation that lies at OpenAI', OPENAI_RESPONSES, { input: 'coffee?', conversation: 'conv_1' }],
+    ['a search at OpenAI', OPENAI_RESPONSES, { input: 'coffee?', tools: [{ type: 'web_search' }] }],
+    ['a tool that Anthropic runs', ANTHROPIC_MESSAGES, { max_tokens: 9, tools: [CODE_TOOL] }],
+  ])('are not made of %s', async (_what, protocol, body) => {
+    follow({ protocol, body }).end();
+    // The same without it is asked, so nothing before it was.
+    follow({ protocol, body: { input: 'coffee?', max_tokens: 9 } }).end();
+    await log.record(0);
+    expect([dropped, provider.calls.length]).toEqual([['own_features'], 1]);
   });
 
   it('log a failure, and half of a stream that broke, against their model', async () => {

@@ -28,10 +28,10 @@ export interface CallersResponse {
 }
 
 /**
- * Why a shadow was not asked for: its caller left or was refused, too many wait, the program ends, its model is not
- * offered any more.
+ * Why a shadow was not asked for: it holds what only servers of its protocol do, its caller left or was refused, too many
+ * wait, the program ends, its model is not offered any more.
  */
-export type ShadowDropReason = 'unanswered' | 'overflow' | 'shutdown' | 'not_offered';
+export type ShadowDropReason = 'own_features' | 'unanswered' | 'overflow' | 'shutdown' | 'not_offered';
 
 export interface ShadowCallsOptions {
   readonly providers: ProviderSource;
@@ -67,6 +67,11 @@ export class ShadowCalls implements AsyncDisposable {
   /** Asks for the shadow of a request, if its decision names one, when its answer has been sent. */
   follow(shadowed: ShadowedRequest, response: CallersResponse): void {
     if (shadowed.decision.shadowModelId === null) return;
+    // Others cannot serve them; where they can, a stored conversation would go on twice and a tool of theirs would run.
+    if (shadowed.client.ownFeatures.length > 0) {
+      this.#drop(shadowed, 'own_features');
+      return;
+    }
     response.once('close', () => {
       const { writableFinished, statusCode } = response;
       const isRefused = statusCode >= 400 && statusCode < 500;

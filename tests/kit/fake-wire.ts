@@ -9,6 +9,8 @@ export interface FakeModel {
   readonly contextTokens?: number;
   /** E.g. "7.2B". */
   readonly parameterSize?: string;
+  /** What OpenAI's or Anthropic's list says of it beyond its name. */
+  readonly listed?: Json;
 }
 
 export interface FakeToolCall {
@@ -57,10 +59,14 @@ export function encodeModelList(kind: FakeKind, path: string, models: readonly F
   }
   if (path !== '/v1/models') return null;
   return kind === 'anthropic'
-    ? { data: models.map(({ name }) => ({ type: 'model', id: name, display_name: name })), has_more: false }
+    ? {
+        data: models.map(({ name, listed }) => ({ type: 'model', id: name, display_name: name, ...listed })),
+        has_more: false,
+      }
     : {
         object: 'list',
-        data: models.map(({ name, contextTokens }) => ({
+        data: models.map(({ name, contextTokens, listed }) => ({
+          ...listed,
           id: name,
           object: 'model',
           created: CREATED_SECONDS,

@@ -30,19 +30,37 @@ export async function post(
   body: unknown,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  return await fetch(`${gateway.url}/v1/chat/completions`, {
+  return await postTo(gateway, '/v1/chat/completions', body, headers);
+}
+
+/** The same to any path. */
+export async function postTo(
+  gateway: TestGateway,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return await fetch(gateway.url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
   });
 }
 
-/** The error of a call that must fail. */
+/** The error of a call by OpenAI's SDK that must fail. */
 export async function failure(call: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
+  return await failureOf(OpenAI.APIError, call);
+}
+
+/** The error of that class of a call that must fail. */
+export async function failureOf<Failure extends Error>(
+  kind: new (...given: never[]) => Failure,
+  call: Promise<unknown>,
+): Promise<Failure> {
   try {
     await call;
   } catch (error) {
-    if (error instanceof OpenAI.APIError) return error;
+    if (error instanceof kind) return error;
     throw error;
   }
   throw new Error('the call did not fail');

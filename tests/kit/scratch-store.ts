@@ -4,9 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestRunner } from 'vitest';
+import { type Decision, encodeDecision } from '../../src/core/decision.ts';
 import type { UsageRecord } from '../../src/core/usage-record.ts';
 import { encodeUsageRecord, NO_CONTEXT, NO_TOKEN_USAGE } from '../../src/core/usage-record.ts';
 import { type Database, type OpenDatabaseOptions, openDatabase } from '../../src/store/database.ts';
+import { decisionOf } from './decisions.ts';
+
+/** A decision about a request; what is left out takes {@link decisionOf}'s defaults. */
+export interface DecisionRow extends Partial<Decision> {
+  readonly requestId: string;
+  readonly startedAtMs: number;
+}
 
 /** A database of a test's own, in a folder of its own, on the real engine. */
 export interface ScratchStore extends AsyncDisposable {
@@ -16,6 +24,8 @@ export interface ScratchStore extends AsyncDisposable {
   reopen(): Promise<Database>;
   /** Writes rows through the normal path; what is left out takes {@link usageRecord}'s defaults. */
   insertRequests(rows: readonly Partial<UsageRecord>[], deduplicationToken?: string): Promise<UsageRecord[]>;
+  /** Writes rows of `decisions` through the normal path. */
+  insertDecisions(rows: readonly DecisionRow[]): Promise<void>;
   /** Process id of the store process. */
   pid(): Promise<number>;
   /** Call when the test has failed: the folder then stays. */
@@ -47,6 +57,12 @@ export async function openScratchStore(options: Partial<OpenDatabaseOptions> = {
         deduplicationToken,
       );
       return records;
+    },
+    async insertDecisions(rows) {
+      const lines = rows.map(({ requestId, startedAtMs, ...given }) =>
+        encodeDecision(requestId, startedAtMs, decisionOf(given)),
+      );
+      await store.db.insertLines('decisions', Buffer.from(lines.join('\n')), randomUUID());
     },
     pid: () => storePid(dataDir),
     keep() {

@@ -19,6 +19,7 @@ import { ProviderRegistry } from '../../src/gateway/provider-registry.ts';
 import type { ResponseCache } from '../../src/gateway/response-cache.ts';
 import type { UpstreamLimits } from '../../src/gateway/upstream.ts';
 import { UpstreamPools } from '../../src/gateway/upstream.ts';
+import { decisionOf } from './decisions.ts';
 import type { FakeProvider } from './fake-provider.ts';
 
 export const SILENT_LOGGER: Logger = {
@@ -172,20 +173,16 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
 
 function decisionFor(message: RoutedMessage, catalog: ModelCatalog): Decision {
   const chatIds = catalog.models.filter((model) => model.isChat).map((model) => model.modelId);
-  return {
-    cause: message.policy === null ? 'explicit' : 'ranking',
-    ruleName: message.policy === null ? null : 'data-driven',
+  const isNamed = message.policy === null;
+  return decisionOf({
+    cause: isNamed ? 'explicit' : 'ranking',
+    ruleName: isNamed ? null : 'data-driven',
     policy: message.policy,
     useCase: 'casual_chat',
     useCaseConfidence: 0.9,
-    useCaseRule: null,
-    modelIds: message.policy === null ? [catalog.resolve(message.model).modelId] : chatIds,
-    candidates: [],
-    propensity: message.policy === null ? 1 : 0.9,
-    isExploration: false,
-    shadowModelId: null,
-    runId: 'starter',
+    modelIds: isNamed ? [catalog.resolve(message.model).modelId] : chatIds,
+    propensity: isNamed ? 1 : 0.9,
     snapshotVersion: 'v1',
     reason: 'best of 3 – by the ranking',
-  };
+  });
 }
