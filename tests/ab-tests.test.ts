@@ -32,6 +32,17 @@ async function ask(user: string, model = 'auto'): Promise<Answer> {
   return answer;
 }
 
+/** One request of each of the many users of that name, and all of them logged. */
+async function askAs(name: string): Promise<void> {
+  const users = Array.from({ length: USERS }, (_, at) => `${name}-${at}`);
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let user = users.pop(); user !== undefined; user = users.pop()) await ask(user);
+    }),
+  );
+  await product.flush();
+}
+
 interface Given {
   readonly abTest: string | null;
   readonly abArm: string | null;
@@ -154,13 +165,7 @@ describe.sequential('an A/B test over HTTP', () => {
 
   it('comes to a verdict when one arm is clearly worse, and counts its fallbacks', async () => {
     expect((await report('new-model')).verdict.comparisons[0]?.outcome).toBe('early');
-    const users = Array.from({ length: USERS }, (_, at) => `other-${at}`);
-    await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        for (let user = users.pop(); user !== undefined; user = users.pop()) await ask(user);
-      }),
-    );
-    await product.flush();
+    await askAs('other');
     const { verdict } = await report('new-model');
     const [now, fresh] = verdict.arms;
     expect((now?.unitCount ?? 0) + (fresh?.unitCount ?? 0)).toBe(USERS + 12);
@@ -179,13 +184,7 @@ describe.sequential('an A/B test over HTTP', () => {
     expect((await report('new-model')).verdict.arms[1]?.requestCount).toBeGreaterThan(50);
 
     await product.get('/api/ab-tests', { ...NEW_MODEL, name: 'again', stickyBy: 'request', margin: 0.02 });
-    const users = Array.from({ length: USERS }, (_, at) => `third-${at}`);
-    await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        for (let user = users.pop(); user !== undefined; user = users.pop()) await ask(user);
-      }),
-    );
-    await product.flush();
+    await askAs('third');
     const { verdict } = await report('again');
     expect(verdict.comparisons[0]).toMatchObject({ arm: 'new', metric: 'success', outcome: 'worse' });
     expect(verdict.winner).toBeNull();

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRandom, type Random } from '../src/stats/random.ts';
 import { FakeProvider } from './kit/fake-provider.ts';
+import { closedGate } from './kit/gate.ts';
 import { type LoggedRow, Tallyrank, until } from './kit/start-tallyrank.ts';
 
 /*
@@ -237,15 +238,12 @@ describe('SIGTERM', () => {
     open.push(provider);
     const product = await Tallyrank.start({ providers: { p: provider } });
     open.push(product);
-    let release: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const gate = closedGate();
     const text = 'This answer is long under way and ends all the same.';
     provider.next(
       ...Array.from({ length: 20 }, () => ({
         text,
-        beforeChunk: (index: number) => (index === 4 ? gate : undefined),
+        beforeChunk: (index: number) => (index === 4 ? gate.opened : undefined),
       })),
     );
     const answers = Array.from({ length: 20 }, (_, at) =>
@@ -264,7 +262,7 @@ describe('SIGTERM', () => {
         () => true,
       ),
     );
-    release();
+    gate.open();
     for (const answer of await Promise.all(answers)) {
       expect(answer.statusCode).toBe(200);
       expect(answer.text).toContain('data: [DONE]');

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import Anthropic from '@anthropic-ai/sdk';
 import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +5,9 @@ import { ModelCatalog } from '../src/core/model-catalog.ts';
 import { guardAccess } from '../src/gateway/access.ts';
 import { gatewayPlugin } from '../src/gateway/plugin.ts';
 import type { FakeKind } from './kit/fake-provider.ts';
-import { fake, gatewayTo } from './kit/gateway-calls.ts';
+import { closedGate } from './kit/gate.ts';
+import { failureOf, fake, gatewayTo, postTo } from './kit/gateway-calls.ts';
+import { wire } from './kit/protocol-streams.ts';
 import type { TestGateway } from './kit/start-gateway.ts';
 import { SILENT_LOGGER, TestLog } from './kit/start-gateway.ts';
 
@@ -19,32 +20,10 @@ function clientOf(gateway: TestGateway): Anthropic {
   return new Anthropic({ baseURL: gateway.url, apiKey: 'none', maxRetries: 0 });
 }
 
-function wire(name: string): Buffer {
-  return readFileSync(new URL(`./fixtures/wire/${name}`, import.meta.url));
-}
+const post = (gateway: TestGateway, path: string, body: unknown, headers: Record<string, string> = {}) =>
+  postTo(gateway, path, body, { 'anthropic-version': '2023-06-01', ...headers });
 
-async function post(
-  gateway: TestGateway,
-  path: string,
-  body: unknown,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return await fetch(gateway.url + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
-}
-
-async function failure(call: Promise<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof Anthropic.APIError) return error;
-    throw error;
-  }
-  throw new Error('the call did not fail');
-}
+const failure = (call: Promise<unknown>) => failureOf(Anthropic.APIError, call);
 
 describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('Anthropic messages by %s', (kind) => {
   it('answers plainly and records the exchange', async () => {
@@ -108,10 +87,8 @@ describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('Anthropic me
   it('sends no end before the record is written', async () => {
     const provider = await fake(kind, 'm1');
     const gateway = await gatewayTo({ p: provider });
-    let open = (): void => undefined;
-    gateway.log.gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const record = closedGate();
+    gateway.log.gate = record.opened;
     const response = await post(gateway, '/v1/messages', {
       model: 'm1',
       max_tokens: 9,
@@ -128,7 +105,7 @@ describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('Anthropic me
     await gateway.log.finishing;
     while (!text.includes('m1"')) await read();
     expect(text).not.toContain('message_delta');
-    open();
+    record.open();
     while (!(await read()));
     expect(text).toMatch(/event: message_stop\ndata: \{"type":"message_stop"\}\n\n$/);
   });
@@ -203,13 +180,10 @@ describe('Anthropic messages to Anthropic', () => {
       { type: 'message_delta', delta: { stop_reason: 'pause_turn' }, usage: { output_tokens: 1 } },
       { type: 'message_stop' },
     ];
-    let seen = (): void => undefined;
-    const isSeen = new Promise<void>((resolve) => {
-      seen = resolve;
-    });
+    const seen = closedGate();
     provider.next({
       recorded: events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(''),
-      beforeChunk: (index) => (index === 2 ? isSeen : undefined),
+      beforeChunk: (index) => (index === 2 ? seen.opened : undefined),
     });
     const stream = await clientOf(gateway).messages.create({
       model: 'auto',
@@ -220,7 +194,7 @@ describe('Anthropic messages to Anthropic', () => {
     const types: string[] = [];
     for await (const event of stream) {
       types.push(event.type);
-      if (event.type === 'content_block_start') seen();
+      if (event.type === 'content_block_start') seen.open();
     }
     expect(types).toEqual(events.map((event) => event.type));
     const content = [block];

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { FakeKind } from './kit/fake-provider.ts';
-import { failure, fake, gatewayTo } from './kit/gateway-calls.ts';
+import { failure, fake, gatewayTo, postTo } from './kit/gateway-calls.ts';
+import { wire } from './kit/protocol-streams.ts';
 
 /* OpenAI's own client on its Responses, with models of every kind of provider. */
 
@@ -9,10 +9,6 @@ const input = 'When does the coffee shop open?';
 const tools = [
   { type: 'function' as const, name: 'get_weather', parameters: { type: 'object' }, strict: false },
 ];
-
-function wire(name: string): Buffer {
-  return readFileSync(new URL(`./fixtures/wire/${name}`, import.meta.url));
-}
 
 describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('Responses by %s', (kind) => {
   it('answers plainly and records the exchange', async () => {
@@ -98,12 +94,7 @@ describe('Responses to OpenAI', () => {
     expect(answer).toMatchObject(JSON.parse(wire('openai-responses-reasoning.json').toString()) as object);
     expect(provider.calls[0]).toMatchObject({ path: '/v1/responses', body: { ...asked, model: 'gpt' } });
     provider.next({ recorded: wire('openai-responses-tool-call.sse') });
-    const body = JSON.stringify({ ...asked, stream: true });
-    const streamed = await fetch(`${gateway.url}/v1/responses`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-    });
+    const streamed = await postTo(gateway, '/v1/responses', { ...asked, stream: true });
     expect(await streamed.text()).toBe(`${wire('openai-responses-tool-call.sse').toString().trimEnd()}\n\n`);
     expect((await gateway.log.record(1)).outcome).toMatchObject({
       failure: null,

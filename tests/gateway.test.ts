@@ -1,16 +1,8 @@
 import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 import type { FakeKind, FakeReply } from './kit/fake-provider.ts';
+import { closedGate } from './kit/gate.ts';
 import { failure, fake, gatewayTo, messages, post } from './kit/gateway-calls.ts';
-
-/** A promise and the way to resolve it. */
-function openGate(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((resolveIt) => {
-    resolve = resolveIt;
-  });
-  return { promise, resolve };
-}
 
 describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('chat completions by %s', (kind) => {
   it('answers plainly and records the exchange', async () => {
@@ -99,21 +91,21 @@ describe.each<[FakeKind]>([['openai'], ['anthropic'], ['ollama']])('chat complet
   it('sends each piece on before the next one is there', async () => {
     const provider = await fake(kind, 'm1');
     const gateway = await gatewayTo({ p: provider });
-    const seen = openGate();
+    const seen = closedGate();
     // The second word is only written once the client has the first: a buffer in between would wait for ever.
     let written = 0;
     provider.next({
       text: 'one two three',
       beforeChunk: (index) => {
         written = index;
-        return index >= (kind === 'anthropic' ? 4 : kind === 'openai' ? 2 : 1) ? seen.promise : undefined;
+        return index >= (kind === 'anthropic' ? 4 : kind === 'openai' ? 2 : 1) ? seen.opened : undefined;
       },
     });
     const stream = await gateway.client.chat.completions.create({ model: 'm1', messages, stream: true });
     let text = '';
     for await (const chunk of stream) {
       text += chunk.choices[0]?.delta.content ?? '';
-      if (text === 'one') seen.resolve();
+      if (text === 'one') seen.open();
     }
     expect(text).toBe('one two three');
     expect(written).toBeGreaterThan(2);
@@ -221,8 +213,8 @@ describe('records and answers', () => {
     async (stream) => {
       const provider = await fake('openai', 'm1');
       const gateway = await gatewayTo({ p: provider });
-      const gate = openGate();
-      gateway.log.gate = gate.promise;
+      const gate = closedGate();
+      gateway.log.gate = gate.opened;
       let answer = '';
       const whole = post(gateway, { model: 'm1', messages, stream }).then(async ({ body }) => {
         for await (const bytes of body ?? []) answer += Buffer.from(bytes as Uint8Array).toString();
@@ -233,7 +225,7 @@ describe('records and answers', () => {
       expect(answer).not.toMatch(/finish_reason":"stop"|\[DONE\]/);
       expect(answer.includes('Hello')).toBe(stream);
       expect(gateway.log.records).toHaveLength(0);
-      gate.resolve();
+      gate.open();
       await whole;
       expect(gateway.log.records).toHaveLength(1);
       expect(answer).toContain(stream ? '[DONE]' : '"finish_reason":"stop"');

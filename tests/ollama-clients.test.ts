@@ -2,6 +2,7 @@ import { Ollama } from 'ollama';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { FakeKind } from './kit/fake-provider.ts';
 import { FakeProvider } from './kit/fake-provider.ts';
+import { closedGate } from './kit/gate.ts';
 import { fake, gatewayTo } from './kit/gateway-calls.ts';
 import type { TestGateway } from './kit/start-gateway.ts';
 
@@ -275,17 +276,15 @@ describe('requests that go on as they are', () => {
   it('keeps the last line back until the record is written', async () => {
     const provider = await fake('ollama', 'm1');
     const gateway = await gatewayTo({ p: provider });
-    let open = (): void => undefined;
-    gateway.log.gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const record = closedGate();
+    gateway.log.gate = record.opened;
     const response = await postJson(gateway, '/api/chat', { model: 'm1', messages });
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
     await gateway.log.finishing;
     while (!text.includes(' m1')) text += (await reader?.read())?.value ?? '';
     expect(text).not.toContain('"done":true');
-    open();
+    record.open();
     for (let next = await reader?.read(); next?.done === false; next = await reader?.read())
       text += next.value;
     expect(text).toContain('"done":true');

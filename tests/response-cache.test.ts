@@ -5,6 +5,7 @@ import type { ResponseCacheOptions } from '../src/gateway/response-cache.ts';
 import { ResponseCache } from '../src/gateway/response-cache.ts';
 import type { FakeReply } from './kit/fake-provider.ts';
 import { FakeProvider } from './kit/fake-provider.ts';
+import { closedGate } from './kit/gate.ts';
 import { fake, gatewayTo, messages, post } from './kit/gateway-calls.ts';
 import type { TestGateway } from './kit/start-gateway.ts';
 import { until } from './kit/start-tallyrank.ts';
@@ -346,22 +347,19 @@ interface Gated {
 
 /** A gateway with a cache, and a model whose answers wait. */
 async function gated(reply: FakeReply): Promise<Gated> {
-  let open = (): void => undefined;
-  const gate = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+  const gate = closedGate();
   const provider = await FakeProvider.open({
     kind: 'openai',
     models: ['gpt-a'],
     reply: async () => {
-      await gate;
+      await gate.opened;
       return reply;
     },
   });
   onTestFinished(() => provider[Symbol.asyncDispose]());
   const cache = cacheWith();
   const gateway = await gatewayTo({ cloud: provider }, { cache });
-  return { provider, gateway, cache, open };
+  return { provider, gateway, cache, open: gate.open };
 }
 
 /** Two equal requests, the second of which waits for the first. */

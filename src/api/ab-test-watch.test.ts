@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../tests/kit/scratch-store.ts';
 import type { AbTestRequest } from '../core/ab-test.ts';
-import { encodeDecision } from '../core/decision.ts';
 import type { TallyrankError } from '../core/errors.ts';
 import { type AppEvents, EventBus } from '../core/events.ts';
 import { AbTestBook } from '../evaluation/ab-tests.ts';
@@ -53,26 +52,11 @@ async function log(arm: string, count: number, rate: number): Promise<void> {
     return { requestId: uuidAt(startedAtMs), startedAtMs, modelId: `p:${arm}`, failure };
   });
   await store.insertRequests(rows);
-  const lines = rows.map(({ requestId, startedAtMs }) =>
-    encodeDecision(requestId, startedAtMs, {
-      cause: 'ab_test',
-      ruleName: null,
-      policy: 'auto',
-      useCase: 'coffee',
-      useCaseConfidence: null,
-      useCaseRule: null,
-      modelIds: [`p:${arm}`],
-      candidates: [],
-      propensity: 0.5,
-      isExploration: false,
-      abTest: { name: 'new-model', arm },
-      shadowModelId: null,
-      runId: 'starter',
-      snapshotVersion: null,
-      reason: 'test',
-    }),
+  const decision = { cause: 'ab_test', useCase: 'coffee', modelIds: [`p:${arm}`], propensity: 0.5 } as const;
+  const abTest = { name: 'new-model', arm };
+  await store.insertDecisions(
+    rows.map(({ requestId, startedAtMs }) => ({ requestId, startedAtMs, ...decision, abTest })),
   );
-  await store.db.insertLines('decisions', Buffer.from(lines.join('\n')), `${arm}-${clock.nowMs}`);
 }
 
 describe('a gateway that watches the A/B tests', () => {

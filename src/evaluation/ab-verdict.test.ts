@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { abTestOf } from '../../tests/kit/ab-tests.ts';
 import type { AbMetric, AbTest } from '../core/ab-test.ts';
 import { createRandom, type Random } from '../stats/random.ts';
 import type { AbArmSums, AbSums } from '../store/queries/ab-tests.ts';
@@ -14,23 +15,11 @@ const NONE: AbSums = {
   productSum: 0,
 };
 
-function abTest(given: Partial<AbTest> = {}, names: readonly string[] = ['a', 'b']): AbTest {
-  return {
-    name: 'test',
-    useCases: [],
+const abTest = (given: Partial<AbTest> = {}, names: readonly string[] = ['a', 'b']): AbTest =>
+  abTestOf({
     arms: names.map((name) => ({ name, model: `x:${name}`, policy: null, weight: 1 / names.length })),
-    share: 1,
-    startsAtMs: 0,
-    endsAtMs: null,
-    metric: 'success',
-    margin: null,
-    stickyBy: 'user',
-    stoppedAtMs: null,
-    createdAtMs: 0,
-    createdBy: 'api',
     ...given,
-  };
-}
+  });
 
 /** Requests and total of one unit. */
 interface Unit {

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openScratchStore, type ScratchStore, uuidAt } from '../../tests/kit/scratch-store.ts';
-import { encodeDecision } from '../core/decision.ts';
+import {
+  type DecisionRow,
+  openScratchStore,
+  type ScratchStore,
+  uuidAt,
+} from '../../tests/kit/scratch-store.ts';
 import { PolicyBook } from '../core/policy.ts';
 import { parseTimeframe } from '../core/timeframe.ts';
 import type { UsageRecord } from '../core/usage-record.ts';
@@ -26,7 +30,7 @@ afterEach(() => store.dispose());
 async function fill(): Promise<void> {
   const random = createRandom(3);
   const rows: Partial<UsageRecord>[] = [];
-  const lines: string[] = [];
+  const decisions: DecisionRow[] = [];
   for (let at = 0; at < COUNT; at++) {
     const isCheap = random.next() < 0.2;
     const startedAtMs = START_MS + 1_000 * at;
@@ -40,27 +44,17 @@ async function fill(): Promise<void> {
       latencyMs: isCheap ? 2_000 : 500,
       userId: `user-${at % 100}`,
     });
-    lines.push(
-      encodeDecision(requestId, startedAtMs, {
-        cause: isCheap ? 'exploration' : 'ranking',
-        ruleName: null,
-        policy: 'auto',
-        useCase: 'food_dining',
-        useCaseConfidence: null,
-        useCaseRule: null,
-        modelIds: [modelId, isCheap ? 'p:dear' : 'p:cheap'],
-        candidates: [],
-        propensity: isCheap ? 0.2 : 0.8,
-        isExploration: isCheap,
-        shadowModelId: null,
-        runId: 'starter',
-        snapshotVersion: null,
-        reason: 'test',
-      }),
-    );
+    decisions.push({
+      requestId,
+      startedAtMs,
+      cause: isCheap ? 'exploration' : 'ranking',
+      modelIds: [modelId, isCheap ? 'p:dear' : 'p:cheap'],
+      propensity: isCheap ? 0.2 : 0.8,
+      isExploration: isCheap,
+    });
   }
   await store.insertRequests(rows);
-  await store.db.insertLines('decisions', Buffer.from(lines.join('\n')), 'decisions');
+  await store.insertDecisions(decisions);
 }
 
 const ask = (question: Partial<PolicyQuestion>) =>

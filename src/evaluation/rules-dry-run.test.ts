@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ruleOf } from '../../tests/kit/routing-rules.ts';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../tests/kit/scratch-store.ts';
-import { type Decision, encodeDecision } from '../core/decision.ts';
+import type { Decision } from '../core/decision.ts';
 import { TallyrankError } from '../core/errors.ts';
 import { PolicyBook } from '../core/policy.ts';
-import type { RoutingConditions, RoutingEffect, RoutingRule } from '../core/routing-rules.ts';
+import type { RoutingEffect, RoutingRule } from '../core/routing-rules.ts';
 import { NO_TOKEN_USAGE, type UsageRecord } from '../core/usage-record.ts';
 import { ModelRanker } from '../ranking/model-ranker.ts';
 import { type DryRunQuestion, dryRunRules } from './rules-dry-run.ts';
@@ -40,40 +41,12 @@ async function log(count: number, modelId: string, { decision, ...given }: Given
       ...given,
     };
   });
-  const lines = (await store.insertRequests(rows)).map((record) =>
-    encodeDecision(record.requestId, record.startedAtMs, {
-      cause: 'ranking',
-      ruleName: null,
-      policy: 'auto',
-      useCase: 'food_dining',
-      useCaseConfidence: null,
-      useCaseRule: null,
-      modelIds: [modelId, ...['p:dear', 'p:cheap'].filter((id) => id !== modelId)],
-      candidates: [],
-      propensity: 1,
-      isExploration: false,
-      shadowModelId: null,
-      runId: 'starter',
-      snapshotVersion: null,
-      reason: 'test',
-      ...decision,
-    }),
+  const records = await store.insertRequests(rows);
+  const modelIds = [modelId, ...['p:dear', 'p:cheap'].filter((id) => id !== modelId)];
+  await store.insertDecisions(
+    records.map(({ requestId, startedAtMs }) => ({ requestId, startedAtMs, modelIds, ...decision })),
   );
-  await store.db.insertLines('decisions', Buffer.from(lines.join('\n')), `decisions-${logged}`);
 }
-
-const ruleOf = (
-  effect: RoutingEffect,
-  when: RoutingConditions = {},
-  given: Partial<RoutingRule> = {},
-): RoutingRule => ({
-  name: 'the rule',
-  priority: 100,
-  when,
-  do: effect,
-  isEnabled: true,
-  ...given,
-});
 
 const dryRun = (rules: readonly RoutingRule[], given: Partial<DryRunQuestion> = {}) =>
   dryRunRules(

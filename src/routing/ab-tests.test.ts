@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { abTestOf } from '../../tests/kit/ab-tests.ts';
 import { registryOf, rowOf, snapshotOf } from '../../tests/kit/routing-models.ts';
 import type { AbTest } from '../core/ab-test.ts';
 import { ModelCatalog, plainModel } from '../core/model-catalog.ts';
@@ -19,26 +20,8 @@ const ROWS = [
   rowOf('x:cheap', { quality: 0.87, spread: 0.04 }),
 ];
 
-function abTest(given: Partial<AbTest> = {}): AbTest {
-  return {
-    name: 'new-model',
-    useCases: [],
-    arms: [
-      { name: 'now', model: null, policy: 'auto', weight: 0.5 },
-      { name: 'new', model: 'x:new', policy: null, weight: 0.5 },
-    ],
-    share: 1,
-    startsAtMs: NOW_MS - 1_000,
-    endsAtMs: null,
-    metric: 'success',
-    margin: null,
-    stickyBy: 'user',
-    stoppedAtMs: null,
-    createdAtMs: NOW_MS - 1_000,
-    createdBy: 'api',
-    ...given,
-  };
-}
+const abTest = (given: Partial<AbTest> = {}): AbTest =>
+  abTestOf({ startsAtMs: NOW_MS - 1_000, createdAtMs: NOW_MS - 1_000, ...given });
 
 function open(
   tests: readonly AbTest[],

@@ -1,21 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ModelCatalog } from '../core/model-catalog.ts';
+import { ModelCatalog, plainModel } from '../core/model-catalog.ts';
 import { RoutingEngine } from './routing-engine.ts';
 
-const model = {
-  modelId: 'ollama:mistral:7b',
-  provider: 'ollama',
-  name: 'mistral:7b',
-  aliases: [],
-  isLocal: true,
-  family: null,
-  parameterBillions: 7,
-  contextTokens: null,
-  hasTools: null,
-  hasImages: null,
-  isAutoAllowed: true,
-  isChat: true,
-};
+const model = plainModel('ollama:mistral:7b', { isLocal: true, parameterBillions: 7 });
 
 const engine = new RoutingEngine(
   { catalog: new ModelCatalog([model]), isPriced: () => true, typicalCostUsd: () => 0 },

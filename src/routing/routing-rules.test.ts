@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { registryOf, rowOf, snapshotOf } from '../../tests/kit/routing-models.ts';
+import { ruleOf } from '../../tests/kit/routing-rules.ts';
 import { ModelCatalog, plainModel } from '../core/model-catalog.ts';
 import type { RoutingConditions, RoutingEffect, RoutingRule } from '../core/routing-rules.ts';
 import { createRandom } from '../stats/random.ts';
@@ -17,19 +18,6 @@ const ROWS = [
   rowOf('x:b', { quality: 0.86, spread: 0.01, costUsd: 0.001 }),
   rowOf('home:c', { quality: 0.88, spread: 0.01, costUsd: 0.02 }),
 ];
-
-const ruleOf = (
-  effect: RoutingEffect,
-  when: RoutingConditions = {},
-  given: Partial<RoutingRule> = {},
-): RoutingRule => ({
-  name: 'the rule',
-  priority: 100,
-  when,
-  do: effect,
-  isEnabled: true,
-  ...given,
-});
 
 function engine(routingRules: readonly RoutingRule[], options: RoutingEngineOptions = {}): RoutingEngine {
   const registry = {

@@ -1,34 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { AnswerCollector } from '../answer-collector.ts';
-import type { AnswerPart, ChatAnswer, ChatRequest } from '../chat.ts';
+import { collect, readAll, wire } from '../../../tests/kit/protocol-streams.ts';
+import type { ChatAnswer, ChatRequest } from '../chat.ts';
 import { AnthropicStreamReader, decodeAnthropicAnswer } from './anthropic/provider-answer.ts';
 import { encodeAnthropicRequest } from './anthropic/provider-request.ts';
 import { decodeOllamaAnswer, encodeOllamaRequest, OllamaStreamReader } from './ollama/provider.ts';
-import { encodeChunk, encodeCompletion } from './openai/chat-client-answer.ts';
 import { decodeOpenAiAnswer, encodeOpenAiRequest, OpenAiStreamReader } from './openai/chat-provider.ts';
-
-interface Reader {
-  push(bytes: Buffer): AnswerPart[];
-  end(): AnswerPart[];
-}
-
-function wire(name: string): Buffer {
-  return readFileSync(new URL(`../../../tests/fixtures/wire/${name}`, import.meta.url));
-}
-
-/** All parts of a recording, given to the reader in pieces of `size` bytes. */
-function readAll(reader: Reader, bytes: Buffer, size: number): AnswerPart[] {
-  const parts: AnswerPart[] = [];
-  for (let at = 0; at < bytes.length; at += size) parts.push(...reader.push(bytes.subarray(at, at + size)));
-  return [...parts, ...reader.end()];
-}
-
-function collect(reader: Reader, name: string, size = 100_000): ChatAnswer {
-  const collector = new AnswerCollector();
-  for (const part of readAll(reader, wire(name), size)) collector.collect(part);
-  return collector.answer();
-}
 
 const weatherTool = {
   type: 'function',
@@ -92,7 +68,7 @@ describe('OpenAI protocol', () => {
   });
 
   it('gives the same parts however the bytes are cut', () => {
-    const whole = readAll(new OpenAiStreamReader('openai', true), wire('openai-text.sse'), 100_000);
+    const whole = readAll(new OpenAiStreamReader('openai', true), wire('openai-text.sse'));
     for (const size of [1, 7, 64]) {
       expect(readAll(new OpenAiStreamReader('openai', true), wire('openai-text.sse'), size)).toEqual(whole);
     }
@@ -100,7 +76,7 @@ describe('OpenAI protocol', () => {
   });
 
   it('forwards chunks as they are, but for the usage chunk', () => {
-    const parts = readAll(new OpenAiStreamReader('openrouter', true), wire('openrouter-text.sse'), 100_000);
+    const parts = readAll(new OpenAiStreamReader('openrouter', true), wire('openrouter-text.sse'));
     const sent = wire('openrouter-text.sse')
       .toString()
       .split('\n')
@@ -111,7 +87,7 @@ describe('OpenAI protocol', () => {
   });
 
   it('takes the usage off a chunk that also holds a choice', () => {
-    const parts = readAll(new OpenAiStreamReader('groq', true), wire('groq-tool-call.sse'), 100_000);
+    const parts = readAll(new OpenAiStreamReader('groq', true), wire('groq-tool-call.sse'));
     const last = parts.at(-1);
     expect(last?.usage).toMatchObject({ promptTokens: 210, completionTokens: 15 });
     expect(JSON.parse(last?.wire?.slice('data: '.length) ?? '')).toMatchObject({
@@ -387,39 +363,5 @@ describe('Ollama protocol', () => {
     const request: ChatRequest = { model: 'm', messages: [{ role: 'user', content: [image] }] };
     expect(() => encodeOllamaRequest(request, 'm', 'ollama', false)).toThrow(/data URLs/);
     expect(() => encodeOllamaRequest({ ...rich, n: 2 }, 'm', 'ollama', false)).toThrow(/leave n out/);
-  });
-});
-
-describe('answers for OpenAI clients', () => {
-  const head = { id: 'chatcmpl-1', createdAtSeconds: 1, model: 'm' };
-
-  it('writes a whole answer of another protocol', () => {
-    const answer = decodeAnthropicAnswer('anthropic', wire('anthropic-tool-call.json'), false);
-    expect(JSON.parse(encodeCompletion(head, answer, 0.5))).toMatchObject({
-      object: 'chat.completion',
-      choices: [
-        {
-          finish_reason: 'tool_calls',
-          message: {
-            role: 'assistant',
-            tool_calls: [{ type: 'function', function: { name: 'get_weather' } }],
-          },
-        },
-      ],
-      usage: { prompt_tokens: 374, completion_tokens: 82, total_tokens: 456, cost: 0.5 },
-    });
-  });
-
-  it('writes the role once, and nothing for parts without content', () => {
-    const parts = readAll(new AnthropicStreamReader('anthropic', false), wire('anthropic-text.sse'), 100_000);
-    const chunks = parts.map((part) => encodeChunk(head, part, part.text === 'Hello'));
-    expect(chunks[0]).toBeNull();
-    const deltas = chunks.flatMap((chunk) => (chunk === null ? [] : [JSON.parse(chunk).choices[0]]));
-    expect(deltas).toMatchObject([
-      { delta: { role: 'assistant', content: 'Hello' }, finish_reason: null },
-      { delta: { content: ' there' }, finish_reason: null },
-      { delta: { content: '!' }, finish_reason: null },
-      { delta: {}, finish_reason: 'stop' },
-    ]);
   });
 });

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { abTestOf } from '../../../tests/kit/ab-tests.ts';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../../tests/kit/scratch-store.ts';
-import type { AbTest } from '../../core/ab-test.ts';
-import { type Decision, encodeDecision } from '../../core/decision.ts';
 import { encodeSignal, type SignalKind } from '../../core/signal.ts';
 import type { UsageRecord } from '../../core/usage-record.ts';
 import { putAbTest, readAbSums, readAbTests } from './ab-tests.ts';
@@ -9,8 +8,7 @@ import { putAbTest, readAbSums, readAbTests } from './ab-tests.ts';
 const START_MS = Date.UTC(2026, 9, 5, 10);
 const END = new Date(START_MS + 86_400_000);
 
-const TEST: AbTest = {
-  name: 'new-model',
+const TEST = abTestOf({
   useCases: ['food_dining'],
   arms: [
     { name: 'now', model: null, policy: 'auto', weight: 0.5 },
@@ -18,14 +16,9 @@ const TEST: AbTest = {
   ],
   share: 0.5,
   startsAtMs: START_MS,
-  endsAtMs: null,
-  metric: 'success',
   margin: 0.02,
-  stickyBy: 'user',
-  stoppedAtMs: null,
   createdAtMs: START_MS,
-  createdBy: 'api',
-};
+});
 
 let store: ScratchStore;
 beforeEach(async () => {
@@ -46,28 +39,15 @@ async function request(
   await store.insertRequests([
     { modelId: `p:${arm ?? 'now'}`, latencyMs: 1_000, ...given, startedAtMs, requestId },
   ]);
-  const decision: Decision = {
-    cause: arm === null ? 'ranking' : 'ab_test',
-    ruleName: null,
-    policy: 'auto',
-    useCase: 'food_dining',
-    useCaseConfidence: null,
-    useCaseRule: null,
-    modelIds: [`p:${arm ?? 'now'}`, 'p:other'],
-    candidates: [],
-    propensity: 0.5,
-    isExploration: false,
-    ...(arm === null ? {} : { abTest: { name, arm } }),
-    shadowModelId: null,
-    runId: 'starter',
-    snapshotVersion: null,
-    reason: 'test',
-  };
-  await store.db.insertLines(
-    'decisions',
-    Buffer.from(encodeDecision(requestId, startedAtMs, decision)),
-    requestId,
-  );
+  await store.insertDecisions([
+    {
+      requestId,
+      startedAtMs,
+      modelIds: [`p:${arm ?? 'now'}`, 'p:other'],
+      propensity: 0.5,
+      ...(arm === null ? {} : { cause: 'ab_test', abTest: { name, arm } }),
+    },
+  ]);
   return requestId;
 }
 

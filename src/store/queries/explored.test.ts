@@ -1,31 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../../tests/kit/scratch-store.ts';
-import type { Decision } from '../../core/decision.ts';
-import { encodeDecision } from '../../core/decision.ts';
 import { exploredSince } from './explored.ts';
 
 const MIDNIGHT_MS = Date.UTC(2026, 9, 5);
 const HOUR_MS = 3_600_000;
 const [BEST, DEAR, CHEAP] = ['openai:best', 'openai:dear', 'ollama:cheap'] as const;
-
-function decision(modelIds: readonly string[], isExploration: boolean): Decision {
-  return {
-    cause: isExploration ? 'exploration' : 'ranking',
-    ruleName: 'data-driven-routing',
-    policy: 'auto',
-    useCase: 'food_dining',
-    useCaseConfidence: 0.9,
-    useCaseRule: null,
-    modelIds,
-    candidates: [],
-    propensity: 0.1,
-    isExploration,
-    shadowModelId: null,
-    runId: 'starter',
-    snapshotVersion: null,
-    reason: 'x',
-  };
-}
 
 describe('exploredSince', () => {
   let store: ScratchStore;
@@ -45,8 +24,9 @@ describe('exploredSince', () => {
     const requestId = uuidAt(atMs);
     const [modelId = ''] = given.modelIds;
     await store.insertRequests([{ requestId, startedAtMs: atMs, modelId, costUsd: given.costUsd }]);
-    const row = encodeDecision(requestId, atMs, decision(given.modelIds, given.isExploration ?? false));
-    await store.db.insertLines('decisions', Buffer.from(row), requestId);
+    const { modelIds, isExploration = false } = given;
+    const cause = isExploration ? 'exploration' : 'ranking';
+    await store.insertDecisions([{ requestId, startedAtMs: atMs, cause, modelIds, isExploration }]);
   }
 
   it('is nothing in an empty log', async () => {

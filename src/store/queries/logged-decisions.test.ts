@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../../tests/kit/scratch-store.ts';
-import { type Decision, encodeDecision } from '../../core/decision.ts';
+import type { Decision } from '../../core/decision.ts';
 import { TallyrankError } from '../../core/errors.ts';
 import { encodeSignal, type SignalKind } from '../../core/signal.ts';
 import type { UsageRecord } from '../../core/usage-record.ts';
@@ -28,26 +28,11 @@ const row = (at: number, given: Partial<UsageRecord> = {}): Partial<UsageRecord>
 });
 
 async function decide(record: UsageRecord | undefined, given: Partial<Decision> = {}): Promise<void> {
-  const decision: Decision = {
-    cause: 'ranking',
-    ruleName: null,
-    policy: 'auto',
-    useCase: 'food_dining',
-    useCaseConfidence: null,
-    useCaseRule: null,
-    modelIds: ['p:a', 'p:b'],
-    candidates: [],
-    propensity: 0.95,
-    isExploration: false,
-    shadowModelId: null,
-    runId: 'starter',
-    snapshotVersion: null,
-    reason: 'test',
-    ...given,
-  };
   if (record === undefined) throw new Error('no such row');
-  const line = encodeDecision(record.requestId, record.startedAtMs, decision);
-  await store.db.insertLines('decisions', Buffer.from(line), record.requestId);
+  const { requestId, startedAtMs } = record;
+  await store.insertDecisions([
+    { requestId, startedAtMs, modelIds: ['p:a', 'p:b'], propensity: 0.95, ...given },
+  ]);
 }
 
 async function rate(requestId: string | undefined, kind: SignalKind, value: number): Promise<void> {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../../tests/kit/scratch-store.ts';
-import { encodeDecision } from '../../core/decision.ts';
 import { encodeSignal } from '../../core/signal.ts';
 import type { UsageRecord } from '../../core/usage-record.ts';
 import { requestDetails } from './request-details.ts';
@@ -111,28 +110,22 @@ describe('requests', () => {
 
   it('shows why a model was chosen and what was learnt later, the newest of a kind', async () => {
     const { requestId, startedAtMs } = records[4] as UsageRecord;
-    const decision = encodeDecision(requestId, startedAtMs, {
-      cause: 'ranking',
-      ruleName: null,
-      policy: 'auto',
-      useCase: 'food_dining',
-      useCaseConfidence: 0.75,
-      useCaseRule: null,
-      modelIds: ['a:even', 'a:odd'],
-      candidates: [{ modelId: 'a:even', score: 92.5, isCandidate: true, reason: null, probability: 0.95 }],
-      propensity: 0.95,
-      isExploration: false,
-      shadowModelId: null,
-      runId: 'starter',
-      snapshotVersion: null,
-      reason: 'best',
-    });
     const feedback = { requestId, kind: 'feedback', comment: null, source: 'api' } as const;
     const signals = [
       encodeSignal({ ...feedback, value: 0.25, atMs: startedAtMs + 1_000 }),
       encodeSignal({ ...feedback, value: 1, atMs: startedAtMs + 2_000 }),
     ];
-    await store.db.insertLines('decisions', Buffer.from(decision), 'd');
+    await store.insertDecisions([
+      {
+        requestId,
+        startedAtMs,
+        useCaseConfidence: 0.75,
+        modelIds: ['a:even', 'a:odd'],
+        candidates: [{ modelId: 'a:even', score: 92.5, isCandidate: true, reason: null, probability: 0.95 }],
+        propensity: 0.95,
+        reason: 'best',
+      },
+    ]);
     for (const [at, line] of signals.entries())
       await store.db.insertLines('signals', Buffer.from(line), `s${at}`);
     expect(await requestDetails(store.db, requestId)).toMatchObject({

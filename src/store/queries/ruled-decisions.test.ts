@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../../tests/kit/scratch-store.ts';
-import { type Decision, encodeDecision } from '../../core/decision.ts';
+import type { Decision } from '../../core/decision.ts';
 import type { UsageRecord } from '../../core/usage-record.ts';
 import { countDecisions, type RuledDecision, streamRuledDecisions } from './ruled-decisions.ts';
 
@@ -23,24 +23,9 @@ async function log(
   await store.insertRequests([
     { startedAtMs, requestId, promptHash: `hash-${atMs}`, modelId: 'p:a', ...given },
   ]);
-  const line = encodeDecision(requestId, startedAtMs, {
-    cause: 'ranking',
-    ruleName: null,
-    policy: 'auto:cheap',
-    useCase: 'food_dining',
-    useCaseConfidence: null,
-    useCaseRule: null,
-    modelIds: ['p:a', 'p:b'],
-    candidates: [],
-    propensity: 1,
-    isExploration: false,
-    shadowModelId: null,
-    runId: 'starter',
-    snapshotVersion: null,
-    reason: 'test',
-    ...decided,
-  });
-  await store.db.insertLines('decisions', Buffer.from(line), requestId);
+  await store.insertDecisions([
+    { requestId, startedAtMs, policy: 'auto:cheap', modelIds: ['p:a', 'p:b'], ...decided },
+  ]);
 }
 
 async function read(readsPrompt: boolean, sliceCount = 1): Promise<RuledDecision[]> {

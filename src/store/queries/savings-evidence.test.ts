@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { costSumsOf } from '../../../tests/kit/cost-sums.ts';
 import { openScratchStore, type ScratchStore, uuidAt } from '../../../tests/kit/scratch-store.ts';
-import { type Decision, encodeDecision } from '../../core/decision.ts';
 import { NO_TOKEN_USAGE, type UsageRecord } from '../../core/usage-record.ts';
 import { firstRoutingAt } from './first-routing.ts';
 import {
@@ -121,29 +120,17 @@ describe('readSavingsEvidence', () => {
 });
 
 describe('firstRoutingAt', () => {
-  const decision = (cause: Decision['cause']): Decision => ({
-    cause,
-    ruleName: null,
-    policy: cause === 'explicit' ? null : 'auto',
-    useCase: 'food_dining',
-    useCaseConfidence: null,
-    useCaseRule: null,
-    modelIds: ['ollama:mistral:7b'],
-    candidates: [],
-    propensity: 1,
-    isExploration: false,
-    shadowModelId: null,
-    runId: 'starter',
-    snapshotVersion: null,
-    reason: '',
-  });
-
   it('is the first decision that auto made itself, whatever was named or ruled before', async () => {
     expect(await firstRoutingAt(store.db)).toBeNull();
-    const lines = (['explicit', 'rule', 'ranking', 'exploration'] as const).map((cause, at) =>
-      encodeDecision(uuidAt(SINCE_MS + at), SINCE_MS + at, decision(cause)),
+    const causes = ['explicit', 'rule', 'ranking', 'exploration'] as const;
+    await store.insertDecisions(
+      causes.map((cause, at) => ({
+        requestId: uuidAt(SINCE_MS + at),
+        startedAtMs: SINCE_MS + at,
+        cause,
+        policy: cause === 'explicit' ? null : 'auto',
+      })),
     );
-    await store.db.insertLines('decisions', Buffer.from(lines.join('\n')), 'decisions');
     expect(await firstRoutingAt(store.db)).toEqual(new Date(SINCE_MS + 2));
   });
 });
