@@ -46,6 +46,21 @@ describe('a model that goes on with texts and cannot chat', () => {
     ]);
   });
 
+  it('is not to blame for the 16 tokens that it may write where nobody says how many', async () => {
+    const provider = await fake('openai', request.model);
+    const gateway = await gatewayTo({ p: provider });
+    const { max_tokens: _limit, ...short } = request;
+    provider.next({
+      text: ' eight',
+      finishReason: 'length',
+      usage: { promptTokens: 4, completionTokens: 16 },
+    });
+    await gateway.client.completions.create({ ...short, model: `p:${request.model}` });
+    expect(gateway.log.records).toMatchObject([
+      { outcome: { failure: { code: 'truncated_answer', fault: 'caller' } } },
+    ]);
+  });
+
   it('hands on what its provider refuses', async () => {
     const provider = await fake('openai', request.model);
     const gateway = await gatewayTo({ p: provider });

@@ -18,6 +18,8 @@ const model = z.strictObject({
     .describe('Tokens that prompt and answer may have together'),
   hasTools: z.boolean().optional().describe('Calls tools'),
   hasImages: z.boolean().optional().describe('Reads images'),
+  hasAudio: z.boolean().optional().describe('Hears sound'),
+  hasFiles: z.boolean().optional().describe('Reads files such as PDFs'),
   isAutoAllowed: z.boolean().optional().describe('false keeps it out of auto'),
 });
 

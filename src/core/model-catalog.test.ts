@@ -1,25 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { TallyrankError } from './errors.ts';
 import type { CatalogModel } from './model-catalog.ts';
-import { hasAbilities, ModelCatalog } from './model-catalog.ts';
+import { hasAbilities, ModelCatalog, plainModel } from './model-catalog.ts';
 
-function model(provider: string, name: string, more: Partial<CatalogModel> = {}): CatalogModel {
-  return {
-    modelId: `${provider}:${name}`,
-    provider,
-    name,
-    aliases: [],
-    isLocal: provider === 'ollama',
-    family: null,
-    parameterBillions: null,
-    contextTokens: null,
-    hasTools: null,
-    hasImages: null,
-    isAutoAllowed: true,
-    isChat: true,
-    ...more,
-  };
-}
+const model = (provider: string, name: string, more: Partial<CatalogModel> = {}): CatalogModel =>
+  plainModel(`${provider}:${name}`, { isLocal: provider === 'ollama', ...more });
 
 const CATALOG = new ModelCatalog([
   model('ollama', 'mistral:7b', { aliases: ['mistral'] }),
@@ -94,6 +79,11 @@ describe('hasAbilities', () => {
     ['tools: known to lack them', { hasTools: false }, { needsTools: true }, false],
     ['images: known to see', { hasImages: true }, { needsImages: true }, true],
     ['images: nobody said that it sees', { hasImages: null }, { needsImages: true }, false],
+    ['sound: known to hear', { hasAudio: true }, { needsAudio: true }, true],
+    ['sound: nobody said that it hears', {}, { needsAudio: true }, false],
+    ['files: known to read them', { hasFiles: true }, { needsFiles: true }, true],
+    ['files: nobody said that it reads them', { hasFiles: null }, { needsFiles: true }, false],
+    ['files: nobody asks for them', { hasFiles: false }, { needsFiles: false }, true],
     ['a prompt that fits', { contextTokens: 8_000 }, { promptTokens: 8_000 }, true],
     ['a prompt that does not fit', { contextTokens: 8_000 }, { promptTokens: 8_001 }, false],
     ['an unknown context', { contextTokens: null }, { promptTokens: 1e9 }, true],

@@ -15,6 +15,10 @@ export interface CatalogModel {
   readonly contextTokens: number | null;
   readonly hasTools: boolean | null;
   readonly hasImages: boolean | null;
+  /** Hears sound that a message holds. Left out: nobody told us. */
+  readonly hasAudio?: boolean | null | undefined;
+  /** Reads files that a message holds, PDFs above all. Left out: nobody told us. */
+  readonly hasFiles?: boolean | null | undefined;
   /** False keeps it out of `auto`. */
   readonly isAutoAllowed: boolean;
   /** False for embedders and the like, which cannot answer a chat. */
@@ -45,6 +49,10 @@ export function plainModel(modelId: string, given: Partial<CatalogModel> = {}): 
 export interface RequiredAbilities {
   readonly needsTools: boolean;
   readonly needsImages: boolean;
+  /** Sound; left out: none. */
+  readonly needsAudio?: boolean | undefined;
+  /** Files; left out: none. */
+  readonly needsFiles?: boolean | undefined;
   /** Tokens of the prompt, roughly; null when not counted. */
   readonly promptTokens: number | null;
   /** Tokens that the answer may have, which must fit in beside the prompt; null or left out: not said. */
@@ -131,15 +139,27 @@ export class ModelCatalog {
   }
 }
 
-/** True when the model is not known to lack what the request needs. */
+/**
+ * True when the model is not known to lack what the request needs. What is more than text must be known to be read: some
+ * servers leave it out without a word, and the answer is then about nothing.
+ */
 export function hasAbilities(model: CatalogModel, needs: RequiredAbilities): boolean {
   if (needs.needsTools && model.hasTools === false) return false;
   if (needs.needsImages && model.hasImages !== true) return false;
+  if (needs.needsAudio === true && model.hasAudio !== true) return false;
+  if (needs.needsFiles === true && model.hasFiles !== true) return false;
   return !(
     needs.promptTokens !== null &&
     model.contextTokens !== null &&
     needs.promptTokens + (needs.answerTokens ?? 0) > model.contextTokens
   );
+}
+
+/** What a request holds and the model is known not to read, in a word; null: nothing. */
+export function unreadableBy(model: CatalogModel, needs: RequiredAbilities): string | null {
+  if (needs.needsImages && model.hasImages === false) return 'images';
+  if (needs.needsAudio === true && model.hasAudio === false) return 'sound';
+  return needs.needsFiles === true && model.hasFiles === false ? 'files' : null;
 }
 
 function push(index: Map<string, CatalogModel[]>, name: string, model: CatalogModel): void {

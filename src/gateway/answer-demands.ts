@@ -1,5 +1,6 @@
 import type { AnswerDemands } from '../tracker/outcome/judge-answer.ts';
 import type { ChatRequest } from './chat.ts';
+import { isCompletionModel } from './model-facts.ts';
 import { ANTHROPIC_TOKENS_DEFAULT } from './protocols/anthropic/provider-request.ts';
 import type { Fields } from './protocols/fields.ts';
 import { isFields, toCount, toFields, toWord } from './protocols/fields.ts';
@@ -56,9 +57,14 @@ function nameOf(tool: Fields): string | null {
   return toWord(toFields(tool['function'] ?? tool['custom'])['name']);
 }
 
+/** What `/v1/completions` of OpenAI's gives to whoever names no limit: no fault of the model's. */
+const COMPLETION_TOKENS_DEFAULT = 16;
+
 function limitOf(request: ChatRequest, kind: ProviderKind | null): AnswerDemands['limit'] {
   const own = kind === 'ollama' ? toFields(request['options'])['num_predict'] : null;
   const tokens = [own, request.max_completion_tokens, request.max_tokens].map(toCount).find((each) => each);
   if (tokens) return { tokens, setBy: 'caller' };
-  return kind === 'anthropic' ? { tokens: ANTHROPIC_TOKENS_DEFAULT, setBy: 'policy' } : null;
+  if (kind === 'anthropic') return { tokens: ANTHROPIC_TOKENS_DEFAULT, setBy: 'policy' };
+  const name = request.model.slice(request.model.indexOf(':') + 1);
+  return isCompletionModel(name) ? { tokens: COMPLETION_TOKENS_DEFAULT, setBy: 'caller' } : null;
 }

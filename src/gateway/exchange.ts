@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { TallyrankError } from '../core/errors.ts';
 import type { ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
+import { unreadableBy } from '../core/model-catalog.ts';
 import { isAutoName, policyOf } from '../core/policy.ts';
 import type { PromptText } from '../core/prompt-text.ts';
 import { promptOfMessages } from '../core/prompt-text.ts';
@@ -8,6 +9,7 @@ import type { RequestLimits } from '../core/request-limits.ts';
 import type { RequestContext } from '../core/usage-record.ts';
 import { ChatExchange } from './chat-exchange.ts';
 import type { GatewayDeps, LoggedRequest, RoutedMessage } from './deps.ts';
+import { isCompletionModel } from './model-facts.ts';
 import type { ClientRequest, InboundProtocol, NamedOnly } from './protocols/inbound.ts';
 import type { RequestConstraints } from './request-constraints.ts';
 import { constraintsOf, withoutConstraints } from './request-constraints.ts';
@@ -37,7 +39,7 @@ export async function answerChat(
   const policy = isAutoName(request.model) ? policyOf(presetOf(request.model, constraints)).name : null;
   const context = contextOfRequest(http.headers, request);
   const needs = needsOf(request);
-  if (policy === null) checkNamedModel(deps.providers.catalog, request.model, needs);
+  checkReadable(deps.providers.catalog, client, needs, policy);
   if (client.namedOnly !== undefined) checkNamedOnly(deps, client, client.namedOnly, policy);
   const asked: AskedChat = { protocol, client, constraints, policy, needs, context, http, arrivedAtMs };
   if (deps.cache === undefined) return await answerAsked(deps, asked, null, reply);
@@ -139,22 +141,41 @@ function presetOf(name: string, { policy }: RequestConstraints): string {
   return policy !== null && /^auto(:latest)?$/.test(name) ? policy : name;
 }
 
-function checkNamedModel(catalog: ModelCatalog, name: string, needs: RequiredAbilities): void {
-  const model = catalog.resolve(name);
-  if (model.isChat) {
-    // Only what its provider or the operator said; a guess would refuse what may well work. Tools are refused by
-    // every server that has none for the model, images are silently left out by some.
-    if (!needs.needsImages || model.hasImages !== false) return;
-    const text = `The model ${model.modelId} cannot read images, as its provider says; name another, or "auto".`;
+/** @throws {TallyrankError} `bad_request` where the named model, or every model that `auto` has, cannot serve it */
+function checkReadable(
+  catalog: ModelCatalog,
+  { protocol, request }: ClientRequest,
+  needs: RequiredAbilities,
+  policy: string | null,
+): void {
+  if (policy !== null) {
+    if (needs.needsAudio === true || needs.needsFiles === true) checkAnyReads(catalog, needs);
+    return;
+  }
+  const model = catalog.resolve(request.model);
+  const isServed = model.isChat || (protocol === 'openai-completions' && isCompletionModel(model.name));
+  if (!isServed) {
+    const text = `The model ${model.modelId} cannot chat; name one that can, or "auto".`;
     throw new TallyrankError('bad_request', text, { param: 'model' });
   }
-  throw new TallyrankError(
-    'bad_request',
-    `The model ${model.modelId} cannot chat; name one that can, or "auto".`,
-    {
-      param: 'model',
-    },
+  // Only what its provider or the operator said; a guess would refuse what may well work. Tools are refused by
+  // every server that has none for the model, images are silently left out by some.
+  const unread = unreadableBy(model, needs);
+  if (unread === null) return;
+  const text = `The model ${model.modelId} cannot read ${unread}, as its provider says; name another, or "auto".`;
+  throw new TallyrankError('bad_request', text, { param: 'model' });
+}
+
+/** Routing would find nobody and say that it may pass, which it does not. */
+function checkAnyReads({ models }: ModelCatalog, { needsAudio, needsFiles }: RequiredAbilities): void {
+  const readers = models.filter(
+    ({ isChat, hasAudio, hasFiles }) =>
+      isChat && (needsAudio !== true || hasAudio === true) && (needsFiles !== true || hasFiles === true),
   );
+  if (readers.length > 0) return;
+  const [what, setting] = needsAudio === true ? ['sound', 'hasAudio'] : ['files', 'hasFiles'];
+  const text = `No model is known to read ${what}: name the one that does, or say ${setting}: true of it in the configuration.`;
+  throw new TallyrankError('bad_request', text, { param: 'messages' });
 }
 
 /** Whoever is chosen anew for each turn, or speaks another protocol, does not have what the request goes on with. */

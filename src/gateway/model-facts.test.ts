@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { factsOfName } from './model-facts.ts';
+import { factsOfName, isCompletionModel, isEmbeddingModel } from './model-facts.ts';
 
 describe('factsOfName', () => {
   it.each([
@@ -22,4 +22,30 @@ describe('factsOfName', () => {
       expect(factsOfName(name).isChat).toBe(false);
     },
   );
+
+  it.each([
+    ['gpt-4o', null, true],
+    ['claude-sonnet-4-5', null, true],
+    ['claude-3-haiku-20240307', null, null],
+    ['google/gemini-2.5-flash', true, null],
+    ['gpt-4o-audio-preview', true, null],
+    ['voxtral-small-latest', true, null],
+    ['my-finetune', null, null],
+  ])('knows of %s whether it hears and reads files', (name, hasAudio, hasFiles) => {
+    expect(factsOfName(name)).toMatchObject({ hasAudio, hasFiles, isChat: null });
+  });
+});
+
+describe('isCompletionModel', () => {
+  it.each([
+    ['gpt-3.5-turbo-instruct-0914', true],
+    ['openai/davinci-002', true],
+    ['gpt-3.5-turbo', false],
+    ['llama-3.3-70b-instruct', false],
+  ])('%s: %s', (name, isOne) => {
+    expect(isCompletionModel(name)).toBe(isOne);
+    expect(factsOfName(name).isChat).toBe(isOne ? false : null);
+    // It does not chat, and makes no vectors either.
+    expect(isEmbeddingModel({ name, isChat: !isOne })).toBe(false);
+  });
 });

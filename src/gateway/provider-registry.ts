@@ -7,7 +7,7 @@ import { providerOf } from '../core/usage-record.ts';
 import type { OpenCircuit } from './circuit-breaker.ts';
 import { CircuitBreakers } from './circuit-breaker.ts';
 import { ConcurrencyLimit } from './concurrency.ts';
-import { factsOfName } from './model-facts.ts';
+import { factsOfName, isForSoundAlone, NOT_CARRIED } from './model-facts.ts';
 import { AnthropicProvider } from './providers/anthropic.ts';
 import type { HttpProviderOptions } from './providers/http-provider.ts';
 import { OllamaProvider } from './providers/ollama.ts';
@@ -27,6 +27,8 @@ export interface ModelSettings {
   readonly contextTokens?: number | undefined;
   readonly hasTools?: boolean | undefined;
   readonly hasImages?: boolean | undefined;
+  readonly hasAudio?: boolean | undefined;
+  readonly hasFiles?: boolean | undefined;
   readonly isAutoAllowed?: boolean | undefined;
 }
 
@@ -317,7 +319,10 @@ function describe(settings: ProviderSettings, facts: ListedModel, own: ModelSett
     contextTokens: own?.contextTokens ?? facts.contextTokens,
     hasTools: own?.hasTools ?? facts.hasTools,
     hasImages: own?.hasImages ?? facts.hasImages,
-    isAutoAllowed: own?.isAutoAllowed ?? true,
+    hasAudio: own?.hasAudio ?? facts.hasAudio,
+    hasFiles: own?.hasFiles ?? facts.hasFiles,
+    ...NOT_CARRIED[settings.kind],
+    isAutoAllowed: own?.isAutoAllowed ?? !isForSoundAlone(own?.model ?? facts.name),
     isChat: facts.isChat ?? true,
   };
 }

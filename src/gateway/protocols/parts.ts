@@ -26,9 +26,25 @@ export function textOfToolResult(message: ChatMessage): string {
   return message.is_error === true && !/^\s*error/i.test(text) ? `Error: ${text}` : text;
 }
 
-/** True for a part that holds an image, in the words of the protocols that our clients speak. */
+/** What parts hold that is not text, in the words of the protocols that our clients speak. */
+const KINDS: Readonly<Record<string, 'image' | 'audio' | 'file'>> = {
+  image_url: 'image',
+  input_image: 'image',
+  image: 'image',
+  input_audio: 'audio',
+  audio_url: 'audio',
+  file: 'file',
+  input_file: 'file',
+  document: 'file',
+};
+
+/** What a part holds that not every model can read; null for text and for what we do not know. */
+export function kindOfPart({ type }: Fields): 'image' | 'audio' | 'file' | null {
+  return typeof type === 'string' && Object.hasOwn(KINDS, type) ? (KINDS[type] ?? null) : null;
+}
+
 export function isImagePart(part: Fields): boolean {
-  return part['type'] === 'image_url' || part['type'] === 'input_image' || part['type'] === 'image';
+  return kindOfPart(part) === 'image';
 }
 
 /**

@@ -2,8 +2,11 @@ import type { AnswerPart, ChatAnswer } from '../chat.ts';
 import { factsOfName } from '../model-facts.ts';
 import { AnthropicStreamReader, decodeAnthropicAnswer } from '../protocols/anthropic/provider-answer.ts';
 import { encodeAnthropicRequest, forwardMessagesRequest } from '../protocols/anthropic/provider-request.ts';
+import type { ThinkingWays } from '../protocols/anthropic/thinking.ts';
+import { thinkingWaysOfList, thinkingWaysOfName } from '../protocols/anthropic/thinking.ts';
 import { API_VERSION } from '../protocols/anthropic/wire-words.ts';
-import { toFieldsList, toWord, tryParseFields } from '../protocols/fields.ts';
+import type { Fields } from '../protocols/fields.ts';
+import { toCount, toFields, toFieldsList, toWord, tryParseFields } from '../protocols/fields.ts';
 import type { ClientRequest, ProtocolName } from '../protocols/inbound.ts';
 import { malformed } from '../upstream-errors.ts';
 import type { HttpProviderOptions } from './http-provider.ts';
@@ -18,6 +21,8 @@ export class AnthropicProvider implements Provider {
   readonly #options: HttpProviderOptions;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #endpoint: HttpEndpoint;
+  /** Of models of which the list said it when it was last read. */
+  #ways: ReadonlyMap<string, ThinkingWays> = new Map();
 
   constructor(options: HttpProviderOptions) {
     this.id = options.id;
@@ -60,16 +65,19 @@ export class AnthropicProvider implements Provider {
   async listModels(signal: AbortSignal): Promise<readonly ListedModel[]> {
     const body = tryParseFields((await this.#endpoint.get('/v1/models?limit=1000', signal)).toString());
     if (body === null || !Array.isArray(body['data'])) throw malformed(this.id, 'a model list without data');
-    return toFieldsList(body['data']).flatMap((model) => {
+    const models = toFieldsList(body['data']).flatMap((model) => {
       const name = toWord(model['id']);
-      // Every model of the messages API calls tools.
-      return name === null ? [] : [{ ...factsOfName(name), hasTools: true }];
+      return name === null ? [] : [{ model, name, ways: thinkingWaysOfList(model, name) }];
     });
+    this.#ways = new Map(models.flatMap(({ name, ways }) => (ways === null ? [] : [[name, ways]])));
+    return models.map(({ model, name }) => decodeModel(model, name));
   }
 
   #bodyOf(call: ProviderCall, own: ClientRequest | null, isStream: boolean): string | Buffer {
-    if (own !== null) return forwardMessagesRequest(own, call.modelName);
-    return encodeAnthropicRequest(call.request, call.modelName, this.id, isStream);
+    const { request, modelName } = call;
+    const ways = this.#ways.get(modelName) ?? thinkingWaysOfName(modelName);
+    if (own !== null) return forwardMessagesRequest(own, modelName, ways);
+    return encodeAnthropicRequest(request, modelName, this.id, isStream, ways);
   }
 
   /** Beta headers of a client reach Anthropic; most send none. */
@@ -77,4 +85,22 @@ export class AnthropicProvider implements Provider {
     if (source === null || Object.keys(source.headers).length === 0) return this.#endpoint;
     return new HttpEndpoint(this.#options, { ...this.#headers, ...source.headers });
   }
+}
+
+/** Newer lists say what each model reads and how much of it. */
+function decodeModel(model: Fields, name: string): ListedModel {
+  const guess = factsOfName(name);
+  const capabilities = toFields(model['capabilities']);
+  const supported = (word: string): boolean | null => {
+    const given = toFields(capabilities[word])['supported'];
+    return typeof given === 'boolean' ? given : null;
+  };
+  return {
+    ...guess,
+    contextTokens: toCount(model['max_input_tokens']) || null,
+    // Every model of the messages API calls tools.
+    hasTools: true,
+    hasImages: supported('image_input') ?? guess.hasImages,
+    hasFiles: supported('pdf_input') ?? guess.hasFiles,
+  };
 }

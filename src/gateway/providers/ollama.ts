@@ -146,6 +146,8 @@ function decodeModel(model: Fields, description: Fields): ListedModel {
     contextTokens: toCount(info.find(([key]) => key.endsWith('.context_length'))?.[1]),
     hasTools: can('tools'),
     hasImages: can('vision') ?? guess.hasImages,
+    hasAudio: false,
+    hasFiles: false,
     isChat: can('completion') ?? guess.isChat,
   };
 }

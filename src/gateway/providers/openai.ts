@@ -1,8 +1,8 @@
 import { TallyrankError } from '../../core/errors.ts';
 import type { AnswerPart, ChatAnswer } from '../chat.ts';
-import { factsOfName } from '../model-facts.ts';
+import { factsOfName, isCompletionModel } from '../model-facts.ts';
 import type { Fields } from '../protocols/fields.ts';
-import { toCount, toFields, toFieldsList, toWord, tryParseFields } from '../protocols/fields.ts';
+import { toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../protocols/fields.ts';
 import type { ClientRequest, ProtocolName } from '../protocols/inbound.ts';
 import { withModelName } from '../protocols/model-name.ts';
 import { adaptRequest } from '../protocols/openai/adapt-request.ts';
@@ -55,6 +55,8 @@ export class OpenAiProvider implements Provider {
   readonly #lists: HttpEndpoint;
   readonly #hasResponses: boolean;
   readonly #dialect: OpenAiDialect;
+  /** Models that take an effort, as the list said when it was last read. */
+  #thinkers: ReadonlySet<string> = new Set();
   /** Azure names the model in the path. */
   readonly #isByDeployment: boolean;
   readonly #isAzure: boolean;
@@ -121,13 +123,13 @@ export class OpenAiProvider implements Provider {
     yield reader.end();
   }
 
-  /** A text completion stays one where a chat could not carry it; all else is a chat. */
+  /** A text completion stays one where a chat could not carry it or the model cannot chat; all else is a chat. */
   #encode(
     call: ProviderCall,
     isStream: boolean,
   ): { readonly path: string; readonly body: string | Buffer; readonly keepsWire: boolean } {
     const completion = ownSource(call, 'openai-completions', isStream);
-    if (completion !== null && completion.ownFeatures.length > 0) {
+    if (completion !== null && (completion.ownFeatures.length > 0 || isCompletionModel(call.modelName))) {
       const body = forwardCompletionsRequest(completion, call.modelName, isStream);
       return { path: this.#pathOf(call, COMPLETIONS_PATH), body, keepsWire: true };
     }
@@ -145,8 +147,9 @@ export class OpenAiProvider implements Provider {
     own: ClientRequest | null,
     isStream: boolean,
   ): string | Buffer {
+    const dialect = this.#dialectFor(modelName);
     if (source !== null && source.protocol !== 'openai-chat') {
-      return encodeNeutralRequest(request, modelName, this.id, isStream, this.#dialect);
+      return encodeNeutralRequest(request, modelName, this.id, isStream, dialect);
     }
     // Nothing to add and nothing to take out: the client's bytes can go on, but for the name.
     const isFit =
@@ -154,10 +157,8 @@ export class OpenAiProvider implements Provider {
       own !== null &&
       !request.metadata &&
       !hasThoughts(request) &&
-      adaptRequest(request, modelName, this.#dialect) === request;
-    return isFit
-      ? withModelName(own, modelName)
-      : encodeOpenAiRequest(request, modelName, isStream, this.#dialect);
+      adaptRequest(request, modelName, dialect) === request;
+    return isFit ? withModelName(own, modelName) : encodeOpenAiRequest(request, modelName, isStream, dialect);
   }
 
   async embed(call: EmbeddingCall): Promise<EmbeddingAnswer> {
@@ -176,7 +177,13 @@ export class OpenAiProvider implements Provider {
     const body = tryParseFields((await this.#lists.get('/models', signal)).toString());
     // Together answers with a bare list, all others with `data`.
     if (body === null || !Array.isArray(body['data'])) throw malformed(this.id, 'a model list without data');
-    return toFieldsList(body['data']).flatMap((model) => decodeModel(model));
+    const models = toFieldsList(body['data']);
+    this.#thinkers = new Set(models.filter(takesEfforts).map((model) => toText(model['id'])));
+    return models.flatMap((model) => decodeModel(model));
+  }
+
+  #dialectFor(modelName: string): OpenAiDialect {
+    return this.#thinkers.has(modelName) ? { ...this.#dialect, takesEfforts: true } : this.#dialect;
   }
 
   /** Resources that do not list their deployments any more offer those of the configuration. */
@@ -214,13 +221,29 @@ function decodeModel(model: Fields): ListedModel[] {
   if (name === undefined) return [];
   const guess = factsOfName(name);
   const modalities = toFields(model['architecture'])['input_modalities'];
+  const takes = (word: string): boolean | null =>
+    Array.isArray(modalities) ? modalities.includes(word) : null;
   const parameters = model['supported_parameters'];
+  // Mistral's list says what each can do.
+  const { vision, audio } = toFields(model['capabilities']);
   return [
     {
       ...guess,
       contextTokens: toCount(model['context_length']) ?? toCount(model['max_model_len']),
       hasTools: Array.isArray(parameters) ? parameters.includes('tools') : guess.hasTools,
-      hasImages: Array.isArray(modalities) ? modalities.includes('image') : guess.hasImages,
+      hasImages: takes('image') ?? toBoolean(vision) ?? guess.hasImages,
+      hasAudio: takes('audio') ?? toBoolean(audio) ?? guess.hasAudio,
+      // OpenRouter reads PDFs to models that do not: not in the list is no refusal.
+      hasFiles: takes('file') === true ? true : Array.isArray(modalities) ? null : guess.hasFiles,
     },
   ];
+}
+
+/** OpenRouter's list says so; `reasoning` is its own word for it. */
+function takesEfforts({ supported_parameters: parameters }: Fields): boolean {
+  return Array.isArray(parameters) && parameters.includes('reasoning');
+}
+
+function toBoolean(value: unknown): boolean | null {
+  return typeof value === 'boolean' ? value : null;
 }

@@ -31,6 +31,8 @@ export interface ListedModel {
   readonly contextTokens: number | null;
   readonly hasTools: boolean | null;
   readonly hasImages: boolean | null;
+  readonly hasAudio: boolean | null;
+  readonly hasFiles: boolean | null;
   /** False for embedders and the like. */
   readonly isChat: boolean | null;
 }

@@ -1,3 +1,5 @@
+import { TallyrankError } from '../../../core/errors.ts';
+import { isAutoName } from '../../../core/policy.ts';
 import type { ChatMessage, ChatRequest, ChatTool } from '../../chat.ts';
 import type { Fields } from '../fields.ts';
 import { isFields, toCount, toFields, toFieldsList, toText, toWord, tryParseFields } from '../fields.ts';
@@ -13,7 +15,9 @@ import {
   refusePart,
   textOfMessage,
 } from '../parts.ts';
-import { toToolId, UNSIGNED } from './wire-words.ts';
+import type { ThinkingWays } from './thinking.ts';
+import { encodeThinking, fitThinking, isUnsigned, thinkingWaysOfName } from './thinking.ts';
+import { toToolId } from './wire-words.ts';
 
 /** Anthropic demands a limit; this one cuts no ordinary answer and every model of theirs allows it. */
 export const ANTHROPIC_TOKENS_DEFAULT = 4_096;
@@ -21,17 +25,26 @@ export const ANTHROPIC_TOKENS_DEFAULT = 4_096;
 /**
  * The body of a client that speaks Anthropic's protocol itself: its own, but for the model. Thoughts of other
  * providers' models are taken out of the conversation, since Anthropic refuses what it did not sign.
+ *
+ * @param ways  in which the model may be told to think; what a client of `auto` says of it is fitted to that
  */
-export function forwardMessagesRequest({ body, bytes }: ClientRequest, modelName: string): string | Buffer {
+export function forwardMessagesRequest(
+  { body, bytes, request }: ClientRequest,
+  modelName: string,
+  ways: ThinkingWays | null = null,
+): string | Buffer {
+  const fit = isAutoName(request.model) ? fitThinking(body, request, ways) : body;
   const messages = Array.isArray(body['messages']) ? body['messages'] : [];
   const hasUnsigned = messages.some((message) => blocksOf(message).some(isUnsigned));
-  if (!hasUnsigned) return withModelName({ body, bytes }, modelName);
-  return stringifyRequest({ ...body, model: modelName, messages: messages.map(withoutUnsigned) });
+  if (!hasUnsigned && fit === body) return withModelName({ body, bytes }, modelName);
+  const signed = hasUnsigned ? { messages: messages.map(withoutUnsigned) } : {};
+  return stringifyRequest({ ...fit, model: modelName, ...signed });
 }
 
 /**
  * The body for Anthropic's `/v1/messages`.
  *
+ * @param ways  in which the model may be told to think; left out: what its name tells
  * @throws {TallyrankError} `bad_request` for parts that Anthropic cannot carry
  */
 export function encodeAnthropicRequest(
@@ -39,35 +52,39 @@ export function encodeAnthropicRequest(
   modelName: string,
   provider: string,
   isStream: boolean,
+  ways: ThinkingWays | null = thinkingWaysOfName(modelName),
 ): string {
   refuseManyChoices(request, provider);
+  const { fields, limitTokens, takesSampling } = encodeThinking(request, ways, ANTHROPIC_TOKENS_DEFAULT);
   const system = encodeSystem(request);
   const stops = typeof request.stop === 'string' ? [request.stop] : request.stop;
-  const topK = toCount(request['top_k']);
   return stringifyRequest({
     model: modelName,
-    max_tokens: request.max_completion_tokens ?? request.max_tokens ?? ANTHROPIC_TOKENS_DEFAULT,
+    max_tokens: limitTokens,
     messages: encodeMessages(request.messages, provider),
     ...(system.length === 0 ? {} : { system }),
     ...(isStream ? { stream: true } : {}),
-    // OpenAI's scale goes to 2, Anthropic's to 1.
-    ...(typeof request.temperature === 'number' ? { temperature: Math.min(request.temperature, 1) } : {}),
-    ...(typeof request.top_p === 'number' ? { top_p: request.top_p } : {}),
-    ...(topK === null ? {} : { top_k: topK }),
+    ...(takesSampling ? encodeSampling(request) : {}),
     ...(stops && stops.length > 0 ? { stop_sequences: stops } : {}),
     ...(request.user ? { metadata: { user_id: request.user } } : {}),
     ...encodeTools(request, provider),
-    ...(request['thinking'] === undefined ? {} : { thinking: request['thinking'] }),
+    ...fields,
   });
+}
+
+function encodeSampling(request: ChatRequest): Fields {
+  const { temperature, top_p: topP } = request;
+  const topK = toCount(request['top_k']);
+  return {
+    // OpenAI's scale goes to 2, Anthropic's to 1.
+    ...(typeof temperature === 'number' ? { temperature: Math.min(temperature, 1) } : {}),
+    ...(typeof topP === 'number' ? { top_p: topP } : {}),
+    ...(topK === null ? {} : { top_k: topK }),
+  };
 }
 
 function blocksOf(message: unknown): readonly Fields[] {
   return toFieldsList(toFields(message)['content']);
-}
-
-function isUnsigned(block: Fields): boolean {
-  if (block['type'] !== 'thinking') return false;
-  return block['signature'] === UNSIGNED || !block['signature'];
 }
 
 function withoutUnsigned(message: unknown): unknown {
@@ -155,11 +172,7 @@ function encodePart(part: Fields, provider: string): unknown {
   if (part['type'] === 'text') return encodeText(part);
   if (part['type'] === 'refusal') return { type: 'text', text: toText(part['refusal']) };
   const hint = cacheHint(part['cache_control']);
-  const file = fileOfPart(part);
-  if (file?.mediaType === 'application/pdf') {
-    const source = { type: 'base64', media_type: file.mediaType, data: file.base64 };
-    return { type: 'document', source, ...(file.name === null ? {} : { title: file.name }), ...hint };
-  }
+  if (part['type'] === 'file') return { ...encodeFile(part, provider), ...hint };
   if (!isImagePart(part)) refusePart(part, provider);
   const image = imageOfPart(part);
   const source =
@@ -167,6 +180,25 @@ function encodePart(part: Fields, provider: string): unknown {
       ? { type: 'url', url: image.url }
       : { type: 'base64', media_type: image.mediaType, data: image.base64 };
   return { type: 'image', source, ...hint };
+}
+
+function encodeFile(part: Fields, provider: string): Fields {
+  const file = fileOfPart(part);
+  const title = file === null || file.name === null ? {} : { title: file.name };
+  if (file?.mediaType === 'application/pdf') {
+    return {
+      type: 'document',
+      source: { type: 'base64', media_type: file.mediaType, data: file.base64 },
+      ...title,
+    };
+  }
+  if (file?.mediaType.startsWith('text/')) {
+    const data = Buffer.from(file.base64, 'base64').toString();
+    return { type: 'document', source: { type: 'text', media_type: 'text/plain', data }, ...title };
+  }
+  const what = file === null ? 'a file that is not sent as bytes' : `a file of type ${file.mediaType}`;
+  const text = `The provider ${provider} takes PDFs and texts as data URLs (data:application/pdf;base64,…), not ${what}.`;
+  throw new TallyrankError('bad_request', text, { param: 'messages' });
 }
 
 function encodeText(part: Fields): Fields {

@@ -144,9 +144,9 @@ function decodeFormat(format: unknown): Fields {
   };
 }
 
-/** Without a level, thinking is as deep as it is by default; not to think is what a chat does anyway. */
+/** Without a level, thinking is as deep as it is by default. */
 function decodeThink(think: unknown): Fields {
-  if (think === true) return { reasoning_effort: 'medium' };
+  if (typeof think === 'boolean') return { reasoning_effort: think ? 'medium' : 'none' };
   return LEVELS.has(think) ? { reasoning_effort: think } : {};
 }
 

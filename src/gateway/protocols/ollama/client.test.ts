@@ -95,7 +95,7 @@ describe('a request of /api/chat', () => {
     [{ format: '' }, 'response_format', undefined],
     [{ think: true }, 'reasoning_effort', 'medium'],
     [{ think: 'high' }, 'reasoning_effort', 'high'],
-    [{ think: false }, 'reasoning_effort', undefined],
+    [{ think: false }, 'reasoning_effort', 'none'],
     [{ tools: [] }, 'tools', undefined],
   ])('%j is said as %s', (body, field, value) => {
     expect(chat(body).request[field]).toEqual(value);

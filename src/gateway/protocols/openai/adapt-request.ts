@@ -3,6 +3,7 @@ import { isAutoName } from '../../../core/policy.ts';
 import type { ChatMessage, ChatRequest } from '../../chat.ts';
 import { isFields, toFieldsList, toText } from '../fields.ts';
 import type { OpenAiDialect } from './chat-provider-request.ts';
+import { encodeEffort } from './effort.ts';
 
 /** Models that think before they answer, and refuse a temperature for it. */
 export const THINKS = /^(openai\/)?(o[134](-|$)|gpt-5(?!.*-chat)|gpt-oss)/;
@@ -34,6 +35,9 @@ export function adaptRequest(request: ChatRequest, modelName: string, dialect: O
     delete adapted['temperature'];
     delete adapted['top_p'];
   }
+  if (isOurChoice && request['reasoning_effort'] !== undefined) {
+    adapted['reasoning_effort'] = encodeEffort(request, modelName, dialect) ?? undefined;
+  }
   if (dialect.isMistral === true) {
     for (const field of UNKNOWN_TO_MISTRAL) delete adapted[field];
     if (typeof request.seed === 'number') adapted['random_seed'] = request.seed;
@@ -44,8 +48,11 @@ export function adaptRequest(request: ChatRequest, modelName: string, dialect: O
 }
 
 /** True for what a server takes as it is. */
-function suits(request: ChatRequest, modelName: string, { isOpenAi }: OpenAiDialect): boolean {
+function suits(request: ChatRequest, modelName: string, dialect: OpenAiDialect): boolean {
+  const { isOpenAi } = dialect;
   const { max_tokens: older, max_completion_tokens: newer, temperature, top_p: topP } = request;
+  const effort = request['reasoning_effort'];
+  if (effort !== undefined && effort !== encodeEffort(request, modelName, dialect)) return false;
   if (!isOpenAi) return newer === undefined && older !== null;
   if (!THINKS.test(modelName)) return true;
   return older === undefined && newer !== null && temperature === undefined && topP === undefined;

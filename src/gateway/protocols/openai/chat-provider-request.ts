@@ -4,6 +4,7 @@ import { isFields, toFields, toFieldsList, toText } from '../fields.ts';
 import { stringifyRequest } from '../json-body.ts';
 import { isImagePart, refusePart, textOfMessage, textOfToolResult } from '../parts.ts';
 import { adaptRequest, THINKS } from './adapt-request.ts';
+import { encodeEffort } from './effort.ts';
 
 /** What differs between OpenAI itself and the servers that follow it. */
 export interface OpenAiDialect {
@@ -11,6 +12,8 @@ export interface OpenAiDialect {
   readonly isOpenAi: boolean;
   /** OpenRouter: hints for caching reach the models that know them. */
   readonly takesCacheHints: boolean;
+  /** OpenRouter, of a model that thinks by its list: every word for an effort, whatever the model's own words are. */
+  readonly takesEfforts?: boolean | undefined;
   /** Mistral: refuses fields that it does not know, and ids of tool calls that are not nine letters and digits. */
   readonly isMistral?: boolean | undefined;
 }
@@ -44,7 +47,7 @@ export function encodeNeutralRequest(
 ): string {
   const limit = request.max_completion_tokens ?? request.max_tokens;
   const isThinker = THINKS.test(modelName);
-  const effort = isThinker ? effortOf(request) : null;
+  const effort = encodeEffort(request, modelName, dialect);
   const body: Record<string, unknown> = {
     model: modelName,
     messages: encodeMessages(request.messages, provider, dialect),
@@ -62,17 +65,6 @@ export function encodeNeutralRequest(
     dialect.isMistral === true ? adaptRequest(body as unknown as ChatRequest, modelName, dialect) : body;
   // null means "left out", and some servers mind it.
   return stringifyRequest(Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null)));
-}
-
-/** The effort asked for, or the one next to a budget of thoughts in tokens. */
-function effortOf(request: ChatRequest): string | null {
-  const given = request['reasoning_effort'];
-  if (typeof given === 'string') return given === 'xhigh' || given === 'max' ? 'high' : given;
-  const thinking = toFields(request['thinking']);
-  if (thinking['type'] !== 'enabled') return null;
-  const budgetTokens = Number(thinking['budget_tokens']);
-  if (budgetTokens <= 2_048) return 'low';
-  return budgetTokens <= 8_192 ? 'medium' : 'high';
 }
 
 function encodeMessages(
@@ -134,6 +126,7 @@ function encodePart(part: Fields, provider: string, dialect: OpenAiDialect): Fie
   if (part['type'] === 'text') return { type: 'text', text: toText(part['text']), ...hints };
   if (part['type'] === 'refusal') return { type: 'text', text: toText(part['refusal']), ...hints };
   if (part['type'] === 'file') return { type: 'file', file: part['file'], ...hints };
+  if (part['type'] === 'input_audio') return { type: 'input_audio', input_audio: part['input_audio'] };
   if (!isImagePart(part)) refusePart(part, provider);
   return { type: 'image_url', image_url: part['image_url'], ...hints };
 }

@@ -61,7 +61,7 @@ export function decodeOpenAiAnswer(provider: string, bytes: Buffer, keepsWire: b
   const responseId = toWord(body['id']);
   const toolCalls = decodeToolCalls(message, responseId);
   return {
-    text: textOf(message['content']),
+    text: textOf(message['content']) || transcriptOf(message),
     reasoning: reasoningOf(message),
     refusal: toText(message['refusal']),
     toolCalls,
@@ -184,7 +184,7 @@ function decodeChunk(
   const delta = toFields(choice['delta']);
   return {
     ...base,
-    text: textOf(delta['content'] ?? choice['text']),
+    text: textOf(delta['content'] ?? choice['text']) || transcriptOf(delta),
     reasoning: reasoningOf(delta),
     refusal: toText(delta['refusal']),
     toolCalls: delta['tool_calls']
@@ -201,6 +201,11 @@ function textOf(content: unknown): string {
   return toFieldsList(content)
     .map((part) => toText(part['text']))
     .join('');
+}
+
+/** What a spoken answer says, which has no content. */
+function transcriptOf({ audio }: Fields): string {
+  return isFields(audio) ? toText(audio['transcript']) : '';
 }
 
 /** Thoughts, where servers put them: two names for a text, parts of the content (Mistral), a list of details. */

@@ -189,6 +189,9 @@ function decodePart(part: Fields, own: Set<string>): ContentPart {
       return { type: 'file', file: { filename: toWord(part['filename']) ?? 'file', file_data: data } };
     }
   }
+  if (part['type'] === 'input_audio' && isFields(part['input_audio'])) {
+    return { type: 'input_audio', input_audio: part['input_audio'] };
+  }
   own.add(`part of type ${toText(part['type'])}${part['file_id'] ? ' by file_id' : ''}`);
   return { ...part, type: toText(part['type']) };
 }
