@@ -65,24 +65,6 @@ describe('sound and files', () => {
     }
   });
 
-  it.each([
-    ['sound', sound, 'hasAudio'],
-    ['files', pdf, 'hasFiles'],
-  ])(
-    '%s: a request of auto that no model can serve is the caller’s to change',
-    async (what, part, setting) => {
-      const provider = await fake('openai', 'm1');
-      const gateway = await gatewayTo({ p: provider });
-      const refused = await post(gateway, { model: 'auto', messages: asking(part) });
-      expect(refused.status).toBe(400);
-      const { error } = (await refused.json()) as { error: { code: string; message: string; param: string } };
-      expect(error).toMatchObject({ code: 'bad_request', param: 'messages' });
-      expect(error.message).toContain(what);
-      expect(error.message).toContain(setting);
-      expect([gateway.log.openCount, gateway.log.records.length, provider.calls.length]).toEqual([0, 0, 0]);
-    },
-  );
-
   it('are what the operator says of a model', async () => {
     const provider = await fake('openai', 'm1', 'm2');
     const models = [{ name: 'm1', hasAudio: true, hasFiles: false }, 'm2'];

@@ -39,7 +39,7 @@ export async function answerChat(
   const policy = isAutoName(request.model) ? policyOf(presetOf(request.model, constraints)).name : null;
   const context = contextOfRequest(http.headers, request);
   const needs = needsOf(request);
-  checkReadable(deps.providers.catalog, client, needs, policy);
+  if (policy === null) checkNamedModel(deps.providers.catalog, client, needs);
   if (client.namedOnly !== undefined) checkNamedOnly(deps, client, client.namedOnly, policy);
   const asked: AskedChat = { protocol, client, constraints, policy, needs, context, http, arrivedAtMs };
   if (deps.cache === undefined) return await answerAsked(deps, asked, null, reply);
@@ -141,17 +141,12 @@ function presetOf(name: string, { policy }: RequestConstraints): string {
   return policy !== null && /^auto(:latest)?$/.test(name) ? policy : name;
 }
 
-/** @throws {TallyrankError} `bad_request` where the named model, or every model that `auto` has, cannot serve it */
-function checkReadable(
+/** @throws {TallyrankError} `bad_request` where the named model cannot serve the request */
+function checkNamedModel(
   catalog: ModelCatalog,
   { protocol, request }: ClientRequest,
   needs: RequiredAbilities,
-  policy: string | null,
 ): void {
-  if (policy !== null) {
-    if (needs.needsAudio === true || needs.needsFiles === true) checkAnyReads(catalog, needs);
-    return;
-  }
   const model = catalog.resolve(request.model);
   const isServed = model.isChat || (protocol === 'openai-completions' && isCompletionModel(model.name));
   if (!isServed) {
@@ -164,18 +159,6 @@ function checkReadable(
   if (unread === null) return;
   const text = `The model ${model.modelId} cannot read ${unread}, as its provider says; name another, or "auto".`;
   throw new TallyrankError('bad_request', text, { param: 'model' });
-}
-
-/** Routing would find nobody and say that it may pass, which it does not. */
-function checkAnyReads({ models }: ModelCatalog, { needsAudio, needsFiles }: RequiredAbilities): void {
-  const readers = models.filter(
-    ({ isChat, hasAudio, hasFiles }) =>
-      isChat && (needsAudio !== true || hasAudio === true) && (needsFiles !== true || hasFiles === true),
-  );
-  if (readers.length > 0) return;
-  const [what, setting] = needsAudio === true ? ['sound', 'hasAudio'] : ['files', 'hasFiles'];
-  const text = `No model is known to read ${what}: name the one that does, or say ${setting}: true of it in the configuration.`;
-  throw new TallyrankError('bad_request', text, { param: 'messages' });
 }
 
 /** Whoever is chosen anew for each turn, or speaks another protocol, does not have what the request goes on with. */

@@ -1,5 +1,6 @@
 import type { Classification, PossibleUseCase } from '../core/classifier.ts';
 import type { CandidateScore } from '../core/decision.ts';
+import { TallyrankError } from '../core/errors.ts';
 import type { CatalogModel, ModelCatalog, RequiredAbilities } from '../core/model-catalog.ts';
 import { hasAbilities } from '../core/model-catalog.ts';
 import type { Policy } from '../core/policy.ts';
@@ -131,22 +132,35 @@ export class PlanBook {
     return plan;
   }
 
-  /** Why {@link plan} found nobody, and what to do. */
-  emptyReason(needs: RequiredAbilities | undefined, restrictions: readonly Restriction[]): string {
-    const { models } = this.#registry.catalog;
-    if (models.length === 0) return 'No provider offers a model now; see GET /api/models.';
-    const able = this.#eligible.filter((model) => needs === undefined || hasAbilities(model, needs));
-    if (able.length > 0) {
-      const barring = new Set(able.map((model) => this.#barringRule(model, restrictions)));
-      const demands = [...barring].flatMap((one) => (one?.isDemand === true ? [one.ruleName] : []));
-      if (demands.length > 0) {
-        return `Of ${able.length} models that could serve this request, none is left by ${demands.join(', ')}; ask for less.`;
-      }
-      const rules = [...barring].map((one) => `"${one?.ruleName}"`).join(', ');
-      return `Of ${able.length} models that could serve this request, routing rules leave none: ${rules} (GET /api/rules).`;
+  /**
+   * Why {@link plan} found nobody, and what to do: `bad_request` where the request itself asks what no model does, else
+   * `no_candidate`.
+   */
+  refusal(needs: RequiredAbilities | undefined, restrictions: readonly Restriction[]): TallyrankError {
+    if (this.#registry.catalog.models.length === 0) {
+      return nobody('No provider offers a model now; see GET /api/models.');
     }
-    if (this.#eligible.length > 0) return 'No model that auto may use can do what this request needs.';
-    return 'auto uses only models with a known price, and there is none: declare prices, or name a model.';
+    if (this.#eligible.length === 0) {
+      const text =
+        'auto uses only models with a known price, and there is none: declare prices, or name a model.';
+      return nobody(text);
+    }
+    const able = this.#eligible.filter((model) => needs === undefined || hasAbilities(model, needs));
+    if (able.length === 0) {
+      const text = `No model that auto may use is known to serve ${wordsOf(needs)}; name one that does, or declare what yours can.`;
+      return new TallyrankError('bad_request', text, { param: 'messages' });
+    }
+    const barring = new Set(able.map((model) => this.#barringRule(model, restrictions)));
+    const demands = [...barring].flatMap((one) => (one?.isDemand === true ? [one.ruleName] : []));
+    if (demands.length > 0) {
+      return nobody(
+        `Of ${able.length} models that could serve this request, none is left by ${demands.join(', ')}; ask for less.`,
+      );
+    }
+    const rules = [...barring].map((one) => `"${one?.ruleName}"`).join(', ');
+    return nobody(
+      `Of ${able.length} models that could serve this request, routing rules leave none: ${rules} (GET /api/rules).`,
+    );
   }
 
   #make(
@@ -316,4 +330,21 @@ function reasonOf(ranking: AbleRanking, useCase: string, isOfUseCase: boolean): 
     : `over all use cases, since "${useCase}" has too little evidence of its own`;
   const choice = `Best score (${best?.score?.toFixed(1) ?? '-'}) of ${ranking.candidates.length} candidate(s) ${scope}.`;
   return ranking.note === null ? choice : `${choice} ${ranking.note}`;
+}
+
+function nobody(text: string): TallyrankError {
+  return new TallyrankError('no_candidate', text, { param: 'model' });
+}
+
+/** What a request needs, e.g. "images, tools and 9000 tokens". */
+function wordsOf(needs: RequiredAbilities | undefined): string {
+  const tokens = (needs?.promptTokens ?? 0) + (needs?.answerTokens ?? 0);
+  const words = [
+    ...(needs?.needsImages ? ['images'] : []),
+    ...(needs?.needsAudio ? ['sound'] : []),
+    ...(needs?.needsFiles ? ['files'] : []),
+    ...(needs?.needsTools ? ['tools'] : []),
+    ...(tokens > 0 ? [`some ${tokens} tokens`] : []),
+  ];
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)} together`;
 }

@@ -36,6 +36,23 @@ async function idsFor(limits: RequestLimits[], engine = engineOf()): Promise<rea
   return (await engine.route({ content: 'When does it open?', model: 'auto', limits })).modelIds;
 }
 
+describe('needs that no model of auto is known to meet', () => {
+  const none = { needsTools: false, needsImages: false, promptTokens: null };
+
+  it.each([
+    ['images', { ...none, needsImages: true }],
+    ['sound', { ...none, needsAudio: true }],
+    ['files and tools together', { ...none, needsFiles: true, needsTools: true }],
+  ])('are the caller’s to change: %s', async (words, needs) => {
+    const asked = engineOf().route({ content: 'What is it?', model: 'auto', needs });
+    await expect(asked).rejects.toMatchObject({
+      code: 'bad_request',
+      param: 'messages',
+      message: expect.stringContaining(`is known to serve ${words};`),
+    });
+  });
+});
+
 describe('limits of a request', () => {
   it('leave only the allowed models, a bare name meaning all that have it', async () => {
     expect(await idsFor(limitsOf({ allowModels: ['openai:dear'] }))).toEqual(['openai:dear']);

@@ -1,6 +1,5 @@
 import { randomInt } from 'node:crypto';
 import type { Decision } from '../core/decision.ts';
-import { TallyrankError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Policy } from '../core/policy.ts';
 import { isAutoName, PolicyBook } from '../core/policy.ts';
@@ -153,7 +152,7 @@ export class RoutingEngine {
    * Decides which model answers `message`.
    *
    * @throws {TallyrankError} `unknown_model`, `ambiguous_model` (an explicit name), `bad_request` (an unknown
-   *   policy), `no_candidate` (no priced, able model)
+   *   policy, or needs that no model has), `no_candidate` (no priced, permitted model)
    */
   async route(message: RoutingMessage): Promise<Decision> {
     return (await this.#decide(message, this.#random)).decision;
@@ -251,10 +250,7 @@ export class RoutingEngine {
       ranked === null || wereRankingsAsked || ranked.candidateCount === 0
         ? ranked
         : plans.plan(classification, last.policy, message.needs, { isRanked: false, restrictions });
-    if (plan === null) {
-      const reason = plans.emptyReason(message.needs, restrictions);
-      throw new TallyrankError('no_candidate', reason, { param: 'model' });
-    }
+    if (plan === null) throw plans.refusal(message.needs, restrictions);
     course.mayExplore &&= isUnnamed;
     return this.#follower.follow(last, plan, { ruleName: null, ...shared });
   }

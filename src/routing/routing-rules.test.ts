@@ -106,7 +106,7 @@ describe('a routing rule', () => {
       { ...registryOf(COSTS), catalog: new ModelCatalog([plainModel('x:a', { contextTokens: 5 })]) },
       { routingRules: [ruleOf({ allow: ['x:a'] })] },
     );
-    await expect(small.route({ ...COFFEE, needs })).rejects.toThrow('what this request needs');
+    await expect(small.route({ ...COFFEE, needs })).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('below the rankings serves only what they have no answer for', async () => {
