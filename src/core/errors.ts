@@ -45,6 +45,8 @@ export const ERROR_KINDS = {
   upstream_malformed: { statusCode: 502, fault: 'provider', retryable: true, type: 'api_error' },
   upstream_cut: { statusCode: 502, fault: 'provider', retryable: true, type: 'api_error' },
   upstream_paused: { statusCode: 503, fault: 'policy', retryable: true, type: 'api_error' },
+  rate_limited: { statusCode: 429, fault: 'policy', retryable: true, type: 'rate_limit_error' },
+  budget_exceeded: { statusCode: 429, fault: 'policy', retryable: false, type: 'insufficient_quota' },
   provider_busy: { statusCode: 503, fault: 'self', retryable: true, type: 'api_error' },
   empty_answer: { statusCode: 502, fault: 'model', retryable: true, type: 'api_error' },
   truncated_answer: { statusCode: 200, fault: 'model', retryable: false, type: 'api_error' },
