@@ -1,4 +1,5 @@
 import { AbTestWatch } from './api/ab-test-watch.ts';
+import { ANSWERING_THREAD } from './api/answers.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { resolveFeedback } from './api/feedback.ts';
 import { JobBoard } from './api/jobs.ts';
@@ -180,7 +181,7 @@ export class App implements AsyncDisposable {
    * @throws {TallyrankError} `store_unavailable`, `store_newer`, `bad_config`
    */
   static async open(loaded: LoadedConfig, overrides: AppOverrides = {}): Promise<App> {
-    const bench = await openWorkbench(loaded, { ...overrides, isServing: true });
+    const bench = await openWorkbench(loaded, { ...overrides, servingThread: ANSWERING_THREAD });
     try {
       const snapshots = new SnapshotHolder((await loadLatestSnapshot(bench.db)) ?? starterSnapshot());
       const app = new App(bench, snapshots, overrides);

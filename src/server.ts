@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
+import { Answers } from './api/answers.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { errorBody, errorHandler, errorOfThrown } from './api/error-shape.ts';
 import { apiPlugin } from './api/plugin.ts';
@@ -185,6 +186,7 @@ function apiDepsOf(app: App): ApiDeps {
   const { bench } = app;
   return {
     db: bench.db,
+    answers: new Answers(bench),
     tracker: app.tracker,
     analyzer: bench.analyzer,
     ranker: bench.ranker,

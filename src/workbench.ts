@@ -4,7 +4,6 @@ import { priceBookOf } from './config/prices.ts';
 import { parseRoutingRules } from './config/routing-rules.ts';
 import type { Config, Secrets } from './config/schema.ts';
 import { parseUseCaseSettings } from './config/use-case-settings.ts';
-import { TallyrankError } from './core/errors.ts';
 import type { Logger, Progress } from './core/log.ts';
 import type { ModelCatalog } from './core/model-catalog.ts';
 import { canonicalModelName } from './core/model-names.ts';
@@ -53,8 +52,8 @@ export interface AppOverrides {
 }
 
 export interface WorkbenchOptions extends AppOverrides {
-  /** True where requests are under way meanwhile: rankings are then computed in a thread of their own. */
-  readonly isServing?: boolean | undefined;
+  /** Module of the thread that rankings are computed in; given where requests are under way meanwhile. */
+  readonly servingThread?: URL | undefined;
 }
 
 /** The rooms that read and write the past: what a command needs, and the larger part of a server. */
@@ -80,7 +79,7 @@ export interface Workbench extends AsyncDisposable {
  */
 export async function openWorkbench(
   loaded: LoadedConfig,
-  { clock = Date.now, isServing = false }: WorkbenchOptions = {},
+  { clock = Date.now, servingThread }: WorkbenchOptions = {},
 ): Promise<Workbench> {
   const { config, secrets } = loaded;
   const telemetry = new Telemetry(config.logLevel);
@@ -114,8 +113,8 @@ export async function openWorkbench(
       policies,
       defaultModel: config.defaultModel,
     },
-    slugNow: (slug) => slugNow(analyzer, slug),
-    inWorker: isServing,
+    slugNow: (slug) => analyzer.directory.slugNow(slug),
+    inWorker: servingThread ?? false,
   });
   return {
     config,
@@ -143,16 +142,6 @@ export async function openWorkbench(
       await db.close();
     },
   };
-}
-
-/** What a use case that was renamed or merged away is called now; null when there never was one. */
-async function slugNow({ directory }: UseCaseAnalyzer, slug: string): Promise<string | null> {
-  try {
-    return (await directory.get(slug)).slug;
-  } catch (error) {
-    if (error instanceof TallyrankError && error.code === 'unknown_use_case') return null;
-    throw error;
-  }
 }
 
 /** Discovers use cases, then ranks for them, so that the new classifier is published with its rankings. */

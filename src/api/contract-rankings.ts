@@ -152,3 +152,5 @@ export const trendsAnswer = z.object({
     }),
   ),
 });
+
+export type RollbackBody = z.infer<typeof rollbackBody>;

@@ -372,3 +372,4 @@ export const dashboardAnswer = z.object({
 });
 
 export type FeedbackBody = z.infer<typeof feedbackBody>;
+export type RequestsQuery = z.infer<typeof requestsQuery>;

@@ -14,6 +14,7 @@ import type { RoutingEngine } from '../routing/routing-engine.ts';
 import type { SnapshotSource } from '../routing/snapshot-holder.ts';
 import type { Database } from '../store/database.ts';
 import type { UsageTracker } from '../tracker/usage-tracker.ts';
+import type { Answers } from './answers.ts';
 import type { CacheState } from './contract-cache.ts';
 import type { EvaluateBody } from './contract-evaluate.ts';
 import type { DryRunBody } from './contract-rules.ts';
@@ -38,6 +39,8 @@ export interface ProviderState {
 /** What the endpoints look in on. */
 export interface ApiDeps {
   readonly db: Database;
+  /** What is read from the store or computed of rankings, without holding up requests. */
+  readonly answers: Answers;
   readonly tracker: UsageTracker;
   readonly analyzer: UseCaseAnalyzer;
   readonly ranker: ModelRanker;

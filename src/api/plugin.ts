@@ -17,7 +17,7 @@ import { mountRules } from './rules.ts';
 import type { ApiServer, ContractTypes } from './server-type.ts';
 import { mountSignals } from './signals.ts';
 import { mountTrends } from './trends.ts';
-import { mountDashboard, mountUsage } from './usage.ts';
+import { mountUsage } from './usage.ts';
 import { mountUseCaseEdits } from './use-case-edits.ts';
 import { mountAnalysis, mountUseCaseHistory, mountUseCases } from './use-cases.ts';
 
@@ -28,7 +28,6 @@ export async function apiPlugin(
 ): Promise<void> {
   const api: ApiServer = server.withTypeProvider<ContractTypes>();
   mountUsage(api, deps);
-  mountDashboard(api, deps);
   mountUseCases(api, deps);
   mountUseCaseHistory(api, deps);
   mountUseCaseEdits(api, deps);

@@ -15,7 +15,7 @@ const tags = ['rankings'];
 
 /** Published rankings as they were. Mounted before the rankings by use case. */
 export function mountRankingVersions(api: ApiServer, deps: ApiDeps): void {
-  const { versions } = deps.ranker;
+  const { answers } = deps;
   const refusals = { 400: errorAnswer, 404: errorAnswer };
 
   api.get(
@@ -28,7 +28,7 @@ export function mountRankingVersions(api: ApiServer, deps: ApiDeps): void {
         response: { 200: versionsAnswer, 400: errorAnswer },
       },
     },
-    async ({ query }) => versions.list(query.limit),
+    async ({ query }, reply) => answers.send(reply, 'versions', query.limit),
   );
 
   api.get(
@@ -41,7 +41,7 @@ export function mountRankingVersions(api: ApiServer, deps: ApiDeps): void {
         response: { 200: diffAnswer, ...refusals },
       },
     },
-    async ({ query }) => versions.diff(query.a, query.b),
+    async ({ query }, reply) => answers.send(reply, 'diff', query),
   );
 
   api.post(
@@ -55,11 +55,13 @@ export function mountRankingVersions(api: ApiServer, deps: ApiDeps): void {
         response: { 200: rollbackAnswer, ...refusals },
       },
     },
-    async ({ body }) => {
-      const answer = await versions.rollback(body.version, { isDryRun: body.dryRun, by: 'api' });
-      await deps.followRankings();
-      if (answer.version !== null) deps.events.emit('ranking', { version: answer.version });
-      return answer;
+    async ({ body }, reply) => {
+      const useIt = async (): Promise<void> => {
+        await deps.followRankings();
+        const { version } = deps.snapshots.current;
+        if (version !== null) deps.events.emit('ranking', { version });
+      };
+      return answers.send(reply, 'rollback', body, body.dryRun ? undefined : useIt);
     },
   );
 
@@ -73,7 +75,7 @@ export function mountRankingVersions(api: ApiServer, deps: ApiDeps): void {
       },
     },
     async () => {
-      const { released } = await versions.release('api');
+      const { released } = await deps.ranker.versions.release('api');
       const { version } = await deps.refreshRankings();
       return { released, version };
     },

@@ -14,12 +14,12 @@ const tags = ['rankings'];
 
 /** Who serves what best. */
 export function mountRankings(api: ApiServer, deps: ApiDeps): void {
-  const { ranker } = deps;
+  const { answers } = deps;
 
   api.get(
     '/api/rankings',
     { schema: { tags, summary: 'Rankings of all use cases', response: { 200: allRankingsAnswer } } },
-    async () => ranker.getAllRankings(),
+    async (_request, reply) => answers.send(reply, 'allRankings', null),
   );
 
   api.post(
@@ -38,7 +38,7 @@ export function mountRankings(api: ApiServer, deps: ApiDeps): void {
         response: { 200: compareAnswer, 400: errorAnswer, 404: errorAnswer },
       },
     },
-    async ({ query }) => ranker.compare(query.useCase, query.modelA, query.modelB),
+    async ({ query }, reply) => answers.send(reply, 'compare', query),
   );
 
   api.get(
@@ -51,6 +51,6 @@ export function mountRankings(api: ApiServer, deps: ApiDeps): void {
         response: { 200: rankingsAnswer, 404: errorAnswer },
       },
     },
-    async ({ params }) => ranker.getRankings(params.useCase),
+    async ({ params }, reply) => answers.send(reply, 'rankings', params.useCase),
   );
 }

@@ -1,7 +1,5 @@
 import { TallyrankError } from '../core/errors.ts';
-import { parseTimeframe } from '../core/timeframe.ts';
 import { requestDetails } from '../store/queries/request-details.ts';
-import { listRequests } from '../store/queries/requests.ts';
 import { errorAnswer, idParams, requestAnswer, requestsAnswer, requestsQuery } from './contract.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ApiServer } from './server-type.ts';
@@ -22,12 +20,9 @@ export function mountRequests(api: ApiServer, deps: ApiDeps): void {
         response: { 200: requestsAnswer, 400: errorAnswer },
       },
     },
-    async ({ query }) => {
-      const { timeframe, from, to, limit, cursor, model, useCase, user, session, status, text } = query;
-      const window = parseTimeframe({ timeframe, from, to }, deps.clock(), '30 days');
-      const modelId = model === undefined ? undefined : deps.catalog().canonicalId(model);
-      const filter = { modelId, useCase, userId: user, sessionId: session, status, search: text };
-      return listRequests(db, { from: window.from, to: window.to, ...filter }, { limit, cursor });
+    async ({ query }, reply) => {
+      const model = query.model === undefined ? undefined : deps.catalog().canonicalId(query.model);
+      return deps.answers.send(reply, 'requests', { ...query, model });
     },
   );
 

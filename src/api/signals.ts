@@ -1,4 +1,3 @@
-import { signalsReport } from '../ranking/signals-report.ts';
 import { errorAnswer } from './contract.ts';
 import { signalsAnswer, signalsQuery } from './contract-signals.ts';
 import type { ApiDeps } from './deps.ts';
@@ -16,6 +15,6 @@ export function mountSignals(api: ApiServer, deps: ApiDeps): void {
         response: { 200: signalsAnswer, 400: errorAnswer, 404: errorAnswer },
       },
     },
-    async ({ query }) => signalsReport(deps, query),
+    async ({ query }, reply) => deps.answers.send(reply, 'signals', query),
   );
 }

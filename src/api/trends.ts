@@ -1,5 +1,4 @@
 import { TallyrankError } from '../core/errors.ts';
-import { parseTimeframe, shownTimeframe } from '../core/timeframe.ts';
 import {
   errorAnswer,
   performanceAnswer,
@@ -16,7 +15,7 @@ const tags = ['trends'];
 
 /** How rankings and models changed, and what the best ones would save. Mounted before the rankings by use case. */
 export function mountTrends(api: ApiServer, deps: ApiDeps): void {
-  const { ranker } = deps;
+  const { answers } = deps;
   mountRankingTrends(api, deps);
 
   api.get(
@@ -29,14 +28,8 @@ export function mountTrends(api: ApiServer, deps: ApiDeps): void {
         response: { 200: rankingHistoryAnswer, 400: errorAnswer },
       },
     },
-    async ({ query }) => {
-      const { useCase, modelId, ...asked } = query;
-      const window = parseTimeframe(asked, deps.clock(), '1 month');
-      return {
-        window: shownTimeframe(window),
-        points: await ranker.getHistory(useCase ?? null, { modelId, timeframe: asked }),
-      };
-    },
+    async ({ query: { useCase, modelId, ...asked } }, reply) =>
+      answers.send(reply, 'history', { useCase, modelId, asked }),
   );
 
   api.get(
@@ -49,7 +42,7 @@ export function mountTrends(api: ApiServer, deps: ApiDeps): void {
         response: { 200: savingsAnswer, 400: errorAnswer },
       },
     },
-    async ({ query }) => ranker.analyzeSavings(isEmpty(query) ? undefined : query),
+    async ({ query }, reply) => answers.send(reply, 'savings', query),
   );
 
   // A wildcard: model ids hold slashes and colons, and come encoded or not. The last segment is the use case.
@@ -63,7 +56,7 @@ export function mountTrends(api: ApiServer, deps: ApiDeps): void {
         response: { 200: performanceAnswer, 400: errorAnswer, 404: errorAnswer },
       },
     },
-    async ({ params, query }) => {
+    async ({ params, query }, reply) => {
       const { '*': path } = params as { '*': string };
       const cut = path.lastIndexOf('/');
       if (cut <= 0 || cut === path.length - 1) {
@@ -72,16 +65,13 @@ export function mountTrends(api: ApiServer, deps: ApiDeps): void {
           'Name model and use case: /api/performance/{modelId}/{useCase}.',
         );
       }
-      return ranker.getPerformance(
-        path.slice(0, cut),
-        path.slice(cut + 1),
-        isEmpty(query) ? undefined : query,
-      );
+      const [modelId, useCase] = [path.slice(0, cut), path.slice(cut + 1)];
+      return answers.send(reply, 'performance', { modelId, useCase, asked: query });
     },
   );
 }
 
-function mountRankingTrends(api: ApiServer, { ranker }: ApiDeps): void {
+function mountRankingTrends(api: ApiServer, { answers }: ApiDeps): void {
   api.get(
     '/api/rankings/trends',
     {
@@ -92,11 +82,7 @@ function mountRankingTrends(api: ApiServer, { ranker }: ApiDeps): void {
         response: { 200: trendsAnswer, 400: errorAnswer, 404: errorAnswer },
       },
     },
-    async ({ query: { useCase, modelId, ...asked } }) =>
-      ranker.getTrends(useCase, { modelId, timeframe: isEmpty(asked) ? undefined : asked }),
+    async ({ query: { useCase, modelId, ...asked } }, reply) =>
+      answers.send(reply, 'trends', { useCase, modelId, asked }),
   );
-}
-
-function isEmpty(query: object): boolean {
-  return Object.values(query).every((value) => value === undefined);
 }

@@ -1,5 +1,4 @@
 import { parseTimeframe } from '../core/timeframe.ts';
-import { readDrift } from '../discovery/drift/read-drift.ts';
 import type { DiscoveryRun } from '../store/queries/discovery-runs.ts';
 import type { UseCaseEvent } from '../store/queries/use-case-history.ts';
 import {
@@ -28,7 +27,7 @@ const tags = ['use cases'];
 
 /** What people ask: the use cases that are known. */
 export function mountUseCases(api: ApiServer, deps: ApiDeps): void {
-  const { analyzer } = deps;
+  const { answers } = deps;
   api.get(
     '/api/usage/patterns',
     {
@@ -39,7 +38,7 @@ export function mountUseCases(api: ApiServer, deps: ApiDeps): void {
         response: { 200: patternsAnswer, 400: errorAnswer },
       },
     },
-    async ({ query }) => analyzer.patterns(parseTimeframe(query, deps.clock())),
+    async ({ query }, reply) => answers.send(reply, 'patterns', query),
   );
 
   api.get(
@@ -52,7 +51,7 @@ export function mountUseCases(api: ApiServer, deps: ApiDeps): void {
         response: { 200: driftAnswer, 400: errorAnswer },
       },
     },
-    async ({ query }) => readDrift(deps.db, parseTimeframe(query, deps.clock())),
+    async ({ query }, reply) => answers.send(reply, 'drift', query),
   );
 
   for (const path of ['/api/usage/categories', '/api/use-cases']) {
@@ -66,10 +65,7 @@ export function mountUseCases(api: ApiServer, deps: ApiDeps): void {
           response: { 200: categoriesAnswer, 400: errorAnswer },
         },
       },
-      async ({ query }) => {
-        const { runId, categories } = await analyzer.patterns(parseTimeframe(query, deps.clock()));
-        return { runId, categories };
-      },
+      async ({ query }, reply) => answers.send(reply, 'categories', query),
     );
   }
 }

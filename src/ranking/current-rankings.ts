@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { TallyrankError } from '../core/errors.ts';
 import type { Signal } from '../core/signal.ts';
 import type { PublishedSnapshot, UseCaseRanking } from '../core/snapshot.ts';
@@ -80,6 +81,7 @@ export class CurrentRankings {
   readonly #place: RankingPlace;
   readonly #notes: LiveNotes;
   readonly #slugNow: (slug: string) => Promise<string | null>;
+  readonly #asker = randomUUID();
   #published: PublishedSnapshot | null = null;
   #hold: RankingHold | null = null;
   #overlaid: Overlaid | null = null;
@@ -131,7 +133,7 @@ export class CurrentRankings {
 
   /** Adds up what was noted since, and takes over what came of it. */
   async count(): Promise<void> {
-    this.#counted(await this.#call('count', null));
+    this.#counted(await this.#call('count', { asker: this.#asker }));
   }
 
   /** Counts a request that no log knows of. */
@@ -140,8 +142,14 @@ export class CurrentRankings {
     window: Timeframe,
   ): Promise<void> {
     const { useCase, modelId, ...observed } = request;
-    this.#counted(await this.#call('addUnlogged', { useCase, modelId, request: observed, window }));
+    const task = { useCase, modelId, request: observed, window, asker: this.#asker };
+    this.#counted(await this.#call('addUnlogged', task));
     await this.follow();
+  }
+
+  /** Hands on what was noted: whatever is asked next, where rankings are computed, counts it. */
+  handOn(): void {
+    this.#place.add(this.#notes.take());
   }
 
   /** The trained classifier of a run; null where there is none. */

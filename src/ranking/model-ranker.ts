@@ -56,9 +56,10 @@ export interface ModelRankerOptions {
   readonly slugNow?: ((slug: string) => Promise<string | null>) | undefined;
   /**
    * True: evidence is read and ranked in a thread with its own connection, which is kept until the ranker is disposed
-   * of. For a process that has requests under way. Default false.
+   * of. For a process that has requests under way. A URL: the same by this module, which may answer more
+   * ({@link ModelRanker.ask}). Default false.
    */
-  readonly inWorker?: boolean | undefined;
+  readonly inWorker?: boolean | URL | undefined;
 }
 
 const HISTORY_ROWS_MAX = 10_000;
@@ -88,10 +89,13 @@ export class ModelRanker implements AsyncDisposable {
   readonly #defaultModel: string | null;
   readonly #sinks: readonly SnapshotSink[];
   readonly #place: RankingPlace;
+  /** null: the work is done in this thread. */
+  readonly #thread: RankingWorker | null;
   readonly #current: CurrentRankings;
   #refreshing: { readonly label: string; readonly answer: Promise<RefreshAnswer> } | null = null;
 
-  constructor(options: ModelRankerOptions) {
+  /** @param place  where the work is done, for whoever has that already */
+  constructor(options: ModelRankerOptions, place?: RankingPlace) {
     this.#db = options.db;
     this.#logger = options.logger ?? SILENT;
     this.#clock = options.clock ?? Date.now;
@@ -100,7 +104,8 @@ export class ModelRanker implements AsyncDisposable {
     this.#defaultModel = options.config?.defaultModel ?? null;
     this.#sinks = options.sinks ?? [];
     const [db, clock, logger, sinks] = [this.#db, this.#clock, this.#logger, this.#sinks];
-    this.#place = this.#openPlace(options);
+    this.#place = place ?? this.#openPlace(options);
+    this.#thread = this.#place instanceof RankingWorker ? this.#place : null;
     const { slugNow = async () => null } = options;
     this.#current = new CurrentRankings({ db, clock, place: this.#place, slugNow });
     const onChanged = (): void => this.#current.forget();
@@ -277,6 +282,18 @@ export class ModelRanker implements AsyncDisposable {
     await this.#current.count();
   }
 
+  /**
+   * Has the thread answer by the module it was started with, with all that was observed until now counted.
+   *
+   * @returns the answer's JSON, UTF-8; null where there is no thread
+   * @throws {TallyrankError} what the answer threw; `internal` when the thread died; `shutting_down` once closed
+   */
+  async ask(question: string, task: unknown): Promise<Uint8Array | null> {
+    if (this.#thread === null) return null;
+    this.#current.handOn();
+    return await this.#thread.ask(question, task);
+  }
+
   /** The trained classifier of a discovery run as bytes; null where there is none. */
   async classifier(runId: string): Promise<Uint8Array | null> {
     return await this.#current.classifier(runId);
@@ -336,8 +353,15 @@ export class ModelRanker implements AsyncDisposable {
     const { halfLife = '14 days' } = config ?? {};
     const halfLifeMs = halfLife === null ? null : parseDurationMs(halfLife);
     const [db, clock, logger, policies] = [this.#db, this.#clock, this.#logger, this.#policies];
-    if (inWorker && canRunInThread()) {
-      return new RankingWorker({ connection: db.connection, policies: policies.parts, halfLifeMs, logger });
+    if (inWorker !== false && canRunInThread()) {
+      return new RankingWorker({
+        connection: db.connection,
+        policies: policies.parts,
+        halfLifeMs,
+        config: { timeframe: this.#timeframe, halfLife, defaultModel: this.#defaultModel },
+        logger,
+        entry: inWorker === true ? undefined : inWorker,
+      });
     }
     const pace = GUEST_PACE;
     return new RankingHere(new RankingWork({ db, clock, logger, policies, halfLifeMs, pace }));

@@ -69,14 +69,19 @@ export interface RankingCalls {
   /** Takes over what others published. */
   follow(task: { readonly knownVersion: string | null }): Promise<RankingAnswer<Followed>>;
   /** Adds up what was noted. */
-  count(task: null): Promise<RankingAnswer<Counted>>;
+  count(task: CountTask): Promise<RankingAnswer<Counted>>;
   /** Adds a request that no log knows of; before anything was published on top of the window's evidence. */
   addUnlogged(task: UnloggedTask): Promise<RankingAnswer<Counted>>;
   /** The trained classifier of a run; null where there is none. */
   classifier(task: { readonly runId: string }): Promise<RankingAnswer<Uint8Array | null>>;
 }
 
-interface UnloggedTask {
+interface CountTask {
+  /** Who asks, by a name of its own: "since it was asked before" is by each asker. */
+  readonly asker: string;
+}
+
+interface UnloggedTask extends CountTask {
   readonly useCase: string;
   readonly modelId: string;
   readonly request: ObservedRequest;
@@ -117,7 +122,10 @@ export class RankingWork implements RankingCalls {
   #baseVersion: string | null = null;
   /** Counts publications of this process: what was read before one of them is old. */
   #ownCount = 0;
-  #told: LiveOverlay | null = null;
+  /** By asker. */
+  readonly #told = new Map<string, LiveOverlay | null>();
+  /** The last look at the store: one at a time, so that an older one never wins over a newer. */
+  #looking: Promise<unknown> = Promise.resolve();
 
   constructor(options: RankingWorkOptions) {
     const { policies, clock, pace } = options;
@@ -183,10 +191,10 @@ export class RankingWork implements RankingCalls {
     return { value: { hold, head }, rankings };
   }
 
-  async count(): Promise<RankingAnswer<Counted>> {
+  async count({ asker }: CountTask): Promise<RankingAnswer<Counted>> {
     const overlay = this.#live.overlay;
-    const told = this.#told;
-    this.#told = overlay;
+    const told = this.#told.get(asker) ?? null;
+    this.#told.set(asker, overlay);
     const counted = { baseVersion: this.#baseVersion, requestCount: this.#live.requestCount };
     if (overlay === null) return { value: { ...counted, overlay: 'none' }, rankings: [] };
     if (overlay === told) return { value: { ...counted, overlay: 'same' }, rankings: [] };
@@ -199,14 +207,15 @@ export class RankingWork implements RankingCalls {
     };
   }
 
-  async addUnlogged({ useCase, modelId, request, window }: UnloggedTask): Promise<RankingAnswer<Counted>> {
+  async addUnlogged(task: UnloggedTask): Promise<RankingAnswer<Counted>> {
+    const { useCase, modelId, request, window } = task;
     this.#live.addUnlogged(useCase, modelId, request);
     await this.#follow();
     if (!this.#live.hasBase) {
       const { runId, book } = await this.#readEvidence(window);
       this.#live.rebase({ runId, book, untilMs: window.to.getTime() });
     }
-    return await this.count();
+    return await this.count(task);
   }
 
   async classifier({ runId }: { readonly runId: string }): Promise<RankingAnswer<Uint8Array | null>> {
@@ -215,6 +224,12 @@ export class RankingWork implements RankingCalls {
 
   /** Asks the store which version is in use, and takes it over with the evidence that live requests are added to. */
   async #follow(): Promise<RankingHold | null> {
+    const look = this.#looking.then(() => this.#look());
+    this.#looking = look.catch(() => undefined);
+    return await look;
+  }
+
+  async #look(): Promise<RankingHold | null> {
     const { db } = this.#options;
     const ownCount = this.#ownCount;
     const { current, hold } = await readPublication(db);

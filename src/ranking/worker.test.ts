@@ -46,7 +46,8 @@ const policies = new PolicyBook({ use_case_1: { evidenceMin: 2 } });
 
 function openWorker(entry = ENTRY): { worker: RankingWorker; logger: ReturnType<typeof recordingLogger> } {
   const logger = recordingLogger();
-  const common = { connection: store.db.connection, policies: policies.parts, halfLifeMs: HALF_LIFE_MS };
+  const { connection } = store.db;
+  const common = { connection, policies: policies.parts, halfLifeMs: HALF_LIFE_MS, config: {} };
   return { worker: new RankingWorker({ ...common, logger, entry }), logger };
 }
 
@@ -130,12 +131,31 @@ describe('rankings in a thread', () => {
   it('refuse what the work refuses, in its words', async () => {
     await using worker = openWorker().worker;
     const request = { success: true, timeMs: -1 };
-    const task = { useCase: 'use_case_0', modelId: 'p:model-0', request, window: window() };
+    const cell = { useCase: 'use_case_0', modelId: 'p:model-0' };
+    const task = { ...cell, request, window: window(), asker: 'test' };
     await expect(worker.call('addUnlogged', task, [])).rejects.toMatchObject({
       code: 'bad_request',
       message: expect.stringContaining('updateRanking takes'),
     });
     expect(await worker.call('classifier', { runId: 'starter' }, [])).toEqual({ value: null, rankings: [] });
+  });
+
+  it('answer no questions beside, where their entry knows none, and go on', async () => {
+    await using worker = openWorker().worker;
+    await expect(worker.ask('weather', null)).rejects.toMatchObject({ code: 'internal' });
+    expect((await worker.call('follow', { knownVersion: null }, [])).value).toEqual({ hold: null });
+  });
+
+  it('tell each asker what it was not told yet', async () => {
+    const here = openHere();
+    const cell = { useCase: 'use_case_0', modelId: 'p:model-0' };
+    await openCurrent(here).refresh(window());
+    const request = { success: true, timeMs: 10, cost: 0 };
+    const one = await here.call('addUnlogged', { ...cell, request, window: window(), asker: 'one' }, []);
+    const again = await here.call('count', { asker: 'one' }, []);
+    const other = await here.call('count', { asker: 'other' }, []);
+    expect(again.value.overlay).toBe('same');
+    expect(other).toEqual(one);
   });
 });
 
@@ -176,7 +196,9 @@ describe('a thread that dies', () => {
     const failed = expect(refreshing).rejects.toMatchObject({ code: 'shutting_down' });
     await worker[Symbol.asyncDispose]();
     await failed;
-    await expect(worker.call('count', null, [])).rejects.toMatchObject({ code: 'shutting_down' });
+    await expect(worker.call('count', { asker: 'test' }, [])).rejects.toMatchObject({
+      code: 'shutting_down',
+    });
     expect(logger.messages).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import type { UseCaseRanking } from '../core/snapshot.ts';
 import { fromThreadFailure, type ThreadFailure, type ThreadLogLine } from '../core/thread-messages.ts';
 import type { DatabaseConnection } from '../store/database.ts';
 import type { LiveEvent } from './live-entries.ts';
+import type { RankerConfig } from './model-ranker.ts';
 import type { RankingAnswer, RankingCalls, RankingPlace, RankingTask } from './ranking-work.ts';
 
 /** All that the thread needs to begin: plain data, since it has its own modules and its own connection. */
@@ -13,12 +14,18 @@ export interface RankingWorkerData {
   readonly connection: DatabaseConnection;
   readonly policies: PolicyParts;
   readonly halfLifeMs: number | null;
+  /** The rest of the ranker's settings, for whoever answers there. */
+  readonly config: ThreadRankerConfig;
 }
+
+export type ThreadRankerConfig = Pick<RankerConfig, 'timeframe' | 'halfLife' | 'defaultModel'>;
 
 export type ToRankingThread =
   | { readonly kind: 'taken' }
   | { readonly kind: 'events'; readonly events: readonly LiveEvent[] }
-  | ({ readonly kind: 'call'; readonly id: number; readonly events: readonly LiveEvent[] } & RankingCall);
+  | ({ readonly kind: 'call'; readonly id: number; readonly events: readonly LiveEvent[] } & RankingCall)
+  /** Beside the calls: what the thread's own entry knows to answer. */
+  | { readonly kind: 'ask'; readonly id: number; readonly question: string; readonly task: unknown };
 
 /** One call, its task with its name. */
 type RankingCall = {
@@ -40,14 +47,15 @@ interface Pending {
 
 export interface RankingWorkerOptions extends RankingWorkerData {
   readonly logger: Logger;
-  /** The thread's module. */
+  /** The thread's module: one that calls `serveRankings`. */
   readonly entry?: URL | undefined;
 }
 
 /**
  * Work in a thread of its own, started by the first call and kept. Answers come in pieces, one per turn of this
  * thread's event loop. A thread that dies fails the calls under way, and the next call starts another one, which
- * follows the store; what was counted since the last publication counts again from the next one on.
+ * follows the store; what was counted since the last publication counts again from the next one on. The thread's entry
+ * may answer questions of its own beside ({@link ask}).
  */
 export class RankingWorker implements RankingPlace {
   readonly #options: RankingWorkerOptions;
@@ -66,16 +74,30 @@ export class RankingWorker implements RankingPlace {
     task: RankingTask<Name>,
     events: readonly LiveEvent[],
   ): ReturnType<RankingCalls[Name]> {
-    const answer = new Promise<RankingAnswer<unknown>>((resolve, reject) => {
+    const answer = this.#post((id) => ({ kind: 'call', id, name, task, events }) as ToRankingThread);
+    return answer as ReturnType<RankingCalls[Name]>;
+  }
+
+  /**
+   * Asks what the thread's entry answers beside the calls.
+   *
+   * @returns the answer's JSON, UTF-8: handed over, not copied
+   * @throws {TallyrankError} as {@link call}
+   */
+  async ask(question: string, task: unknown): Promise<Uint8Array> {
+    return (await this.#post((id) => ({ kind: 'ask', id, question, task }))).value as Uint8Array;
+  }
+
+  #post(message: (id: number) => ToRankingThread): Promise<RankingAnswer<unknown>> {
+    return new Promise((resolve, reject) => {
       if (this.#isClosed) throw closed();
       const worker = this.#running();
       const id = this.#callCount++;
       this.#pending.set(id, { rankings: [], resolve, reject });
       // Only while somebody waits for an answer does the thread keep the process alive.
       worker.ref();
-      worker.postMessage({ kind: 'call', id, name, task, events } as ToRankingThread);
+      worker.postMessage(message(id));
     });
-    return answer as ReturnType<RankingCalls[Name]>;
   }
 
   add(events: readonly LiveEvent[]): void {
@@ -93,9 +115,9 @@ export class RankingWorker implements RankingPlace {
 
   #running(): Worker {
     if (this.#worker !== null) return this.#worker;
-    const { connection, policies, halfLifeMs, entry } = this.#options;
+    const { connection, policies, halfLifeMs, config, entry } = this.#options;
     const worker = new Worker(entry ?? new URL('./worker-thread.js', import.meta.url), {
-      workerData: { connection, policies, halfLifeMs } satisfies RankingWorkerData,
+      workerData: { connection, policies, halfLifeMs, config } satisfies RankingWorkerData,
       name: 'ranking',
     });
     worker.unref();

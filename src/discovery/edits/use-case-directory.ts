@@ -110,6 +110,12 @@ export class UseCaseDirectory {
     };
   }
 
+  /** What a use case that was renamed or merged away is called now; null when there never was one. */
+  async slugNow(asked: string): Promise<string | null> {
+    const { useCases, edits } = await this.#current();
+    return tryFindUseCase(asked, useCases, edits)?.slug ?? null;
+  }
+
   /** What became of use cases between runs, newest first. */
   async events(limit: number): Promise<UseCaseEvent[]> {
     return await readUseCaseEvents(this.#options.db, { limit });
@@ -214,15 +220,21 @@ export class UseCaseDirectory {
 }
 
 function findUseCase(asked: string, useCases: readonly UseCase[], edits: OperatorEdits): UseCase {
-  const found =
-    useCases.find(({ slug }) => slug === asked) ??
-    useCases.find(({ slug }) => slug === edits.movedSlug(asked));
-  if (found !== undefined) return found;
+  const found = tryFindUseCase(asked, useCases, edits);
+  if (found !== null) return found;
   const known = useCases.map(({ slug }) => slug).sort();
   throw new TallyrankError(
     'unknown_use_case',
     `There is no use case "${asked.slice(0, 80)}". There are: ${known.join(', ')}.`,
     { param: 'slug' },
+  );
+}
+
+function tryFindUseCase(asked: string, useCases: readonly UseCase[], edits: OperatorEdits): UseCase | null {
+  return (
+    useCases.find(({ slug }) => slug === asked) ??
+    useCases.find(({ slug }) => slug === edits.movedSlug(asked)) ??
+    null
   );
 }
 
