@@ -52,9 +52,26 @@ export function connectionFault(error: unknown): ConnectionFault | null {
   return null;
 }
 
+/** Where ClickHouse begins to quote the row, or the statement with its parameters put in. */
+const QUOTING =
+  /\s*(?:[:(]\s*)?(?:\bbefore:|\bin scope\b|\bwhile\b|\bat row \d|\brow \d+:|\bcolumn \d+,|\n)/i;
+const QUOTED = /'(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?/g;
+
+/** The same for a log: rows and parameters hold prompts, and ClickHouse quotes both. */
+function withoutValues({ message, stack, code, type }: ClickHouseError): Error {
+  const kept = message.split(QUOTING, 1)[0] ?? '';
+  const quiet = new Error(`ClickHouse ${code} ${type ?? ''}: ${kept.replace(QUOTED, "'…'").slice(0, 300)}`);
+  quiet.stack = `${quiet.message}\n${(stack ?? '').split('\n').filter(isFrame).join('\n')}`;
+  return quiet;
+}
+
+function isFrame(line: string): boolean {
+  return /^ {4}at /.test(line);
+}
+
 /**
- * Any failure of a statement in our words. ClickHouse's text stays in `cause`; it is shown only where it
- * cannot hold a value of a row.
+ * Any failure of a statement in our words. ClickHouse's text stays in `cause`, as far as it cannot hold a value of a
+ * row; to callers it is shown only where it names nothing but tables and columns.
  */
 export function toStoreError(error: unknown): TallyrankError {
   if (error instanceof TallyrankError) return error;
@@ -65,11 +82,10 @@ export function toStoreError(error: unknown): TallyrankError {
         cause: error,
       });
     }
-    const detail = SHOWN_CODES.has(error.code)
-      ? `: ${error.message.slice(0, 500)}`
-      : '; the log has the details.';
+    const isShown = SHOWN_CODES.has(error.code);
+    const detail = isShown ? `: ${error.message.slice(0, 500)}` : '; the log has the details.';
     return new TallyrankError('store_query_failed', `The store refused a statement (${name})${detail}`, {
-      cause: error,
+      cause: isShown ? error : withoutValues(error),
     });
   }
   if (connectionFault(error) !== null) {
